@@ -1,0 +1,60 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readText, readTree, reasonOf } from './files.ts';
+import { parseJson } from './json.ts';
+import { applyPatch } from './patch.ts';
+import { type Task, type TaskFile, TaskManifest } from './schema.ts';
+import { SuiteError } from './suite-error.ts';
+
+/**
+ * The tasks of a suite that is kept as one folder a task: `task.json`, `instruction.md`, `workspace/`, and where there are
+ * any `hidden/` and `reference.patch`. Sorted by id.
+ * @throws SuiteError for the first task that cannot be read.
+ */
+export async function readTaskFolders(dir: string): Promise<Task[]> {
+  const tasks: Task[] = [];
+  for (const folder of await foldersIn(dir)) tasks.push(await readTask(join(dir, folder)));
+  return tasks.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+async function foldersIn(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => entry.name);
+}
+
+async function readTask(dir: string): Promise<Task> {
+  const place = join(dir, 'task.json');
+  const text = await readText(place, 'every folder of a suite is a task and needs its manifest there');
+  const manifest = parseJson(TaskManifest, text, place);
+  const workspace = await readTree(join(dir, 'workspace'));
+  if (workspace.length === 0)
+    throw new SuiteError(`${join(dir, 'workspace')} holds no files: put there what a solver starts from`);
+  return {
+    ...manifest,
+    instruction: await readText(join(dir, 'instruction.md'), 'write there what a solver is asked to do'),
+    workspace,
+    hiddenTests: await readTree(join(dir, 'hidden')),
+    referencePatch: await readPatch(join(dir, 'reference.patch'), workspace),
+  };
+}
+
+async function readPatch(path: string, workspace: readonly TaskFile[]): Promise<string | null> {
+  let text: string;
+  try {
+    text = await readText(path, 'make it readable');
+  } catch (error) {
+    if (error instanceof SuiteError && reasonOf(error.cause) === 'ENOENT') return null;
+    throw error;
+  }
+  checkPatch(workspace, text, path);
+  return text;
+}
+
+/** @throws SuiteError when a reference patch does not apply to its workspace. */
+export function checkPatch(workspace: readonly TaskFile[], patch: string, where: string): void {
+  try {
+    applyPatch(workspace, patch);
+  } catch (cause) {
+    throw new SuiteError(`${where} does not apply to the workspace: ${reasonOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,3 @@
+export function readText(_key, value) {
+  return String(value);
+}

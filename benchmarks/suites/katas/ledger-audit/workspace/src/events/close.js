@@ -1,0 +1,4 @@
+/** The account is closed. */
+export function close(account) {
+  return { ...account, isOpen: false };
+}

@@ -1,0 +1,4 @@
+/** Money comes in. */
+export function deposit(account, event) {
+  return { ...account, balance: account.balance + event.amount };
+}

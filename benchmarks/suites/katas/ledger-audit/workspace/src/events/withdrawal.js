@@ -1,0 +1,4 @@
+/** Money goes out. */
+export function withdrawal(account, event) {
+  return { ...account, balance: account.balance - event.amount };
+}

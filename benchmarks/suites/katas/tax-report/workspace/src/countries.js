@@ -1,0 +1,30 @@
+import * as at from './countries/at.js';
+import * as be from './countries/be.js';
+import * as bg from './countries/bg.js';
+import * as cy from './countries/cy.js';
+import * as cz from './countries/cz.js';
+import * as de from './countries/de.js';
+import * as dk from './countries/dk.js';
+import * as ee from './countries/ee.js';
+import * as es from './countries/es.js';
+import * as fi from './countries/fi.js';
+import * as fr from './countries/fr.js';
+import * as gr from './countries/gr.js';
+import * as hr from './countries/hr.js';
+import * as hu from './countries/hu.js';
+import * as ie from './countries/ie.js';
+import * as it from './countries/it.js';
+import * as lt from './countries/lt.js';
+import * as lu from './countries/lu.js';
+import * as lv from './countries/lv.js';
+import * as mt from './countries/mt.js';
+import * as nl from './countries/nl.js';
+import * as pl from './countries/pl.js';
+import * as pt from './countries/pt.js';
+import * as ro from './countries/ro.js';
+import * as se from './countries/se.js';
+import * as si from './countries/si.js';
+import * as sk from './countries/sk.js';
+
+/** The modules by country code. */
+export const countries = { at, be, bg, cy, cz, de, dk, ee, es, fi, fr, gr, hr, hu, ie, it, lt, lu, lv, mt, nl, pl, pt, ro, se, si, sk };

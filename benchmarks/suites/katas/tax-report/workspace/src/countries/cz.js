@@ -1,0 +1,6 @@
+export const country = 'Czechia';
+
+/** Value added tax of a net amount, both in cents. */
+export function tax(netCents) {
+  return Math.round((netCents * 21) / 100);
+}

@@ -1,0 +1,6 @@
+export const country = 'Slovenia';
+
+/** Value added tax of a net amount, both in cents. */
+export function tax(netCents) {
+  return Math.round((netCents * 22) / 100);
+}

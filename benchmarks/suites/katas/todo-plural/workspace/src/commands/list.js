@@ -1,0 +1,3 @@
+export function list(items) {
+  return items;
+}
