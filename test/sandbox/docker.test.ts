@@ -1,0 +1,135 @@
+import Docker from 'dockerode';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { containerSettings, settingDifferences } from '#sandbox/container-settings.ts';
+import { createDocker } from '#sandbox/docker.ts';
+import { SandboxUnavailable } from '#sandbox/sandbox.ts';
+import { shell, someSpec } from '#test/conformance/sandbox-drivers.ts';
+
+const MIB = 2 ** 20;
+
+describe.skipIf(!inject('docker').available)('the container of a sandbox', () => {
+  const driver = createDocker();
+  beforeAll(async () => await driver.prepare('clade/base:1'), 600_000);
+  const inspect = async (id: string) => await new Docker().getContainer(id).inspect();
+
+  test('is made with every wall up', async () => {
+    const limits = { cpus: 0.5, memoryMiB: 100, pids: 50, diskMiB: 20 };
+    const labels = { owner: 'o', run: 'r', job: 'j', epoch: 7 };
+    const spec = someSpec({ limits, labels });
+    await using sandbox = await driver.open(spec);
+    const { HostConfig: host, Config: config, Mounts: mounts } = await inspect(sandbox.id);
+    const tmpfs = `rw,exec,nosuid,nodev,mode=1777,uid=1000,gid=1000,size=${20 * MIB}`;
+    expect(host).toMatchObject({
+      NetworkMode: 'none',
+      IpcMode: 'private',
+      CapDrop: ['ALL'],
+      Privileged: false,
+      ReadonlyRootfs: true,
+      PidsLimit: 50,
+      Memory: 100 * MIB,
+      MemorySwap: 100 * MIB,
+      NanoCpus: 5e8,
+      Init: true,
+      AutoRemove: true,
+      ShmSize: 16 * MIB,
+      LogConfig: { Type: 'none' },
+      Tmpfs: { '/workspace': tmpfs, '/agent': tmpfs, '/task': tmpfs, '/clade': tmpfs, '/tmp': tmpfs },
+    });
+    expect([host.CapAdd ?? [], host.Binds ?? [], host.Devices ?? [], host.DeviceRequests ?? []]).toEqual([
+      [],
+      [],
+      [],
+      [],
+    ]);
+    expect(host.Ulimits).toEqual([
+      { Name: 'core', Soft: 0, Hard: 0 },
+      { Name: 'fsize', Soft: 20 * MIB, Hard: 20 * MIB },
+      { Name: 'nofile', Soft: 4096, Hard: 4096 },
+    ]);
+    const [privileges, seccomp = ''] = host.SecurityOpt ?? [];
+    expect(privileges).toBe('no-new-privileges');
+    expect(JSON.parse(seccomp.replace('seccomp=', ''))).toMatchObject({ defaultAction: 'SCMP_ACT_ERRNO' });
+    expect(mounts).toEqual([]);
+    expect(config.User).toBe('1000:1000');
+    expect(config.Labels).toEqual({
+      'dev.clade.owner': 'o',
+      'dev.clade.run': 'r',
+      'dev.clade.job': 'j',
+      'dev.clade.epoch': '7',
+      'dev.clade.deadline': String(spec.deadlineMs),
+    });
+  });
+
+  test('asks the kernel for no odd sockets, no io_uring and no namespaces, and gets none', async () => {
+    await using sandbox = await driver.open(someSpec());
+    const families = { unix: 1, inet: 2, inet6: 10, netlink: 16, alg: 38, vsock: 40, packet: 17 };
+    const script = Object.entries(families).map(
+      ([name, family]) =>
+        `perl -MSocket -e 'print "${name} ", (socket(my $s, ${family}, ${name === 'alg' ? 5 : 2}, 0) ? "yes" : "no: $!"), "\\n"'`,
+    );
+    const { stdout } = await shell(sandbox, script.join('\n'));
+    const refused = 'no: Operation not permitted';
+    expect(stdout.trim().split('\n')).toEqual([
+      'unix yes',
+      'inet yes',
+      'inet6 yes',
+      'netlink yes',
+      `alg ${refused}`,
+      `vsock ${refused}`,
+      `packet ${refused}`,
+    ]);
+    const ioUringSetup = 425;
+    const calls = await shell(
+      sandbox,
+      `perl -e 'my $p = "\\0" x 120; print syscall(${ioUringSetup}, 1, $p), " $!\\n"'; unshare --user true`,
+    );
+    expect(calls.stdout).toBe('-1 Operation not permitted\n');
+    expect(calls.stderr).toContain('Operation not permitted');
+  });
+
+  test('has a writable root only for images that keep their working copy there, and is root then without rights', async () => {
+    await using sandbox = await driver.open(someSpec({ writableRoot: true }));
+    const { HostConfig: host, Config: config } = await inspect(sandbox.id);
+    expect(host).toMatchObject({ ReadonlyRootfs: false, CapDrop: ['ALL'] });
+    expect(host.Tmpfs ?? {}).toEqual({});
+    expect(config.User).toBe('0:0');
+    const ran = await shell(
+      sandbox,
+      'mkdir /testbed && echo x > /testbed/file && cat /testbed/file; grep CapEff /proc/self/status; pwd',
+    );
+    expect(ran.stdout).toBe(`x\nCapEff:\t${'0'.repeat(16)}\n/workspace\n`);
+  });
+
+  test('is not started when the engine made it otherwise than asked for', async () => {
+    const settings = containerSettings(someSpec(), { seccomp: '{}', volumes: [] });
+    const docker = new Docker();
+    const container = await docker.createContainer({
+      ...settings,
+      HostConfig: { ...settings.HostConfig, PidsLimit: 99_999, CapAdd: ['NET_ADMIN'] },
+    });
+    const made = await container.inspect();
+    await container.remove({ force: true });
+    const differences = settingDifferences(settings, made);
+    expect(differences).toHaveLength(2);
+    expect(differences.join()).toMatch(/CapAdd.*PidsLimit is 99999 instead of 64/);
+  });
+
+  test('asks for exactly the GPUs that were leased', () => {
+    const settings = containerSettings(someSpec({ gpus: ['GPU-1', 'GPU-3'] }), { seccomp: '{}', volumes: [] });
+    expect(settings.HostConfig.DeviceRequests).toEqual([
+      { Driver: 'nvidia', DeviceIDs: ['GPU-1', 'GPU-3'], Capabilities: [['gpu']] },
+    ]);
+    expect(settings.HostConfig.Privileged).toBe(false);
+  });
+
+  test('puts the volumes of an image into memory, too', () => {
+    const { HostConfig: host } = containerSettings(someSpec(), { seccomp: '{}', volumes: ['/data'] });
+    expect(Object.keys(host.Tmpfs ?? {})).toContain('/data');
+  });
+
+  test('of an image that is not to be had is refused, with the reason', async () => {
+    const wanted = driver.open(someSpec({ image: 'clade/no-such-image:1' }));
+    await expect(wanted).rejects.toThrow(SandboxUnavailable);
+    await expect(wanted).rejects.toThrow('clade/no-such-image:1');
+  });
+});
