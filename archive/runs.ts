@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import type { Database } from './database.ts';
+import { NotFound } from './errors.ts';
+import type { Events } from './events.ts';
+import type { AgentId, Run, RunId, RunSpec, RunState } from './schema.ts';
+
+/** What a run starts from. `prices` is kept as it is, so that a run's costs never change under it. */
+export interface RunStart {
+  spec: RunSpec;
+  suiteDigest: string;
+  /** Ids of the tasks of the run, in order; policies speak of them by index. */
+  tasks: string[];
+  prices: unknown;
+  seed: { commit: string; tree: string; summary: string };
+  nowMs: number;
+}
+
+export class Runs {
+  readonly #db: Database;
+  readonly #events: Events;
+
+  constructor(db: Database, events: Events) {
+    this.#db = db;
+    this.#events = events;
+  }
+
+  /** Stores a run in state `running` with the seed agent as its agent 1. */
+  create({ spec, suiteDigest, tasks, prices, seed, nowMs }: RunStart): Run {
+    const id = newRunId();
+    this.#db.write(() => {
+      this.#db.run(
+        `INSERT INTO runs (id, spec, prices, suite_digest, state, created_at, budget_uusd, agents)
+         VALUES (?, ?, ?, ?, 'running', ?, ?, 1)`,
+        ...[id, JSON.stringify(spec), JSON.stringify(prices ?? null), suiteDigest, nowMs, budgetUusd(spec)],
+      );
+      this.#events.append(id, { kind: 'run-created', tasks }, nowMs);
+      this.#events.append(id, { kind: 'run-state', state: 'running', reason: null }, nowMs);
+      this.#insertSeed(id, seed, nowMs);
+    });
+    return this.#existing(id);
+  }
+
+  get(id: RunId): Run | null {
+    const row = this.#db.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
+    return row ? toRun(row) : null;
+  }
+
+  /** All runs, newest first. */
+  list(): Run[] {
+    return this.#db.all<RunRow>('SELECT * FROM runs ORDER BY created_at DESC, rowid DESC').map(toRun);
+  }
+
+  /** The price table the run was created with. */
+  prices(id: RunId): unknown {
+    const row = this.#db.get<{ prices: string }>('SELECT prices FROM runs WHERE id = ?', id);
+    if (!row) throw unknownRun(id);
+    return JSON.parse(row.prices);
+  }
+
+  /** Moves the run to `state`. The times of ending states are kept as the run's end; a run that goes on has none. */
+  setState(id: RunId, state: RunState, reason: string | null, nowMs: number): void {
+    this.#db.write(() => {
+      const endedAt = isEnd(state) ? nowMs : null;
+      const sql = 'UPDATE runs SET state = ?, reason = ?, ended_at = ? WHERE id = ?';
+      if (this.#db.run(sql, state, reason, endedAt, id).changes === 0) throw unknownRun(id);
+      this.#events.append(id, { kind: 'run-state', state, reason }, nowMs);
+    });
+  }
+
+  #insertSeed(runId: RunId, seed: RunStart['seed'], nowMs: number): void {
+    const id: AgentId = `${runId}-a1`;
+    this.#db.run(
+      `INSERT INTO agents (id, run_id, ordinal, commit_id, tree_id, generation, summary, created_at)
+       VALUES (?, ?, 1, ?, ?, 0, ?, ?)`,
+      ...[id, runId, seed.commit, seed.tree, seed.summary, nowMs],
+    );
+    const joined = { agent: id, parent: null, proposal: null, commit: seed.commit, summary: seed.summary };
+    this.#events.append(runId, { kind: 'agent-joined', ...joined }, nowMs);
+  }
+
+  #existing(id: RunId): Run {
+    const run = this.get(id);
+    if (!run) throw unknownRun(id);
+    return run;
+  }
+}
+
+const idLetters = '0123456789abcdefghjkmnpqrstvwxyz';
+
+function newRunId(): RunId {
+  return `r${Array.from(randomBytes(6), (byte) => idLetters[byte % idLetters.length]).join('')}`;
+}
+
+function budgetUusd(spec: RunSpec): number | null {
+  return spec.budget.usd === null ? null : Math.floor(spec.budget.usd * 1e6);
+}
+
+function isEnd(state: RunState): boolean {
+  return state === 'stopped' || state === 'finished' || state === 'failed';
+}
+
+function unknownRun(id: string): NotFound {
+  return new NotFound(`There is no run ${id} in this archive: \`clade status\` lists the runs.`);
+}
+
+interface RunRow {
+  id: RunId;
+  spec: string;
+  suite_digest: string;
+  state: RunState;
+  reason: string | null;
+  created_at: number;
+  ended_at: number | null;
+  spent_uusd: number;
+  reserved_uusd: number;
+  agents: number;
+  proposals: number;
+  trials: number;
+  trials_settled: number;
+}
+
+function toRun(row: RunRow): Run {
+  return {
+    id: row.id,
+    // Written by `create` alone, from a parsed spec.
+    spec: JSON.parse(row.spec),
+    state: row.state,
+    reason: row.reason,
+    suiteDigest: row.suite_digest,
+    createdAt: row.created_at,
+    endedAt: row.ended_at,
+    spentUusd: row.spent_uusd,
+    reservedUusd: row.reserved_uusd,
+    counts: { agents: row.agents, proposals: row.proposals, trials: row.trials, trialsSettled: row.trials_settled },
+  };
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
+import { after, test } from 'node:test';
+import { Shell } from './shell.ts';
+
+const shell = new Shell(tmpdir(), 2_000);
+after(() => shell.close());
+const run = (command: string, timeoutMs = 10_000) => shell.run(command, timeoutMs);
+
+test('a command gives its output, errors included, and its exit code', async () => {
+  assert.equal(await run('echo out; echo err >&2; false'), 'out\nerr\nexit code 1');
+  assert.equal(await run('printf "no newline"'), 'no newline\nexit code 0');
+});
+
+test('the directory and variables stay from command to command', async () => {
+  await run('cd /; word="it\'s"');
+  assert.equal(await run('pwd; echo "$word"'), "/\nit's\nexit code 0");
+});
+
+test('heredocs and open quotes end with their command', async () => {
+  assert.equal(await run("cat <<'END'\n$a `b`\nEND"), '$a `b`\nexit code 0');
+  assert.match(await run('echo "open'), /exit code [12]$/);
+  assert.equal(await run('echo still here'), 'still here\nexit code 0');
+});
+
+test('a command that reads stdin finds it empty', async () => {
+  assert.equal(await run('cat; read -r line || echo nothing'), 'nothing\nexit code 0');
+});
+
+test('a background process does not hold the shell up', async () => {
+  assert.equal(await run('sleep 30 & echo started'), 'started\nexit code 0');
+});
+
+test('a flood of output is cut, and its exit code still seen', async () => {
+  const result = await run('seq 1 200000; exit_code() { return 7; }; exit_code');
+  assert.ok(result.length < 2_200, `${result.length} characters`);
+  assert.match(result, /^1\n2\n/);
+  assert.match(result, /cut: \d+ more characters/);
+  assert.match(result, /exit code 7$/);
+});
+
+test('a shell that ends is replaced', async () => {
+  assert.equal(await run('echo bye; exit 3'), 'bye\nexit code 3: the shell ended; a new one was started');
+  assert.equal(await run('echo "[$word]"'), '[]\nexit code 0');
+});
+
+test('a command that hangs is ended, with the shell replaced', async () => {
+  assert.match(await run('sleep 30', 40), /^exit code none: ended after 40 ms; a new shell/);
+  assert.equal(await run('echo again'), 'again\nexit code 0');
+});
