@@ -1,0 +1,49 @@
+import type { Archive } from '#archive/archive.ts';
+import { NotFound } from '#archive/errors.ts';
+import { isTrial } from '#archive/jobs.ts';
+import type { JobId, JobResult, Lease, ProposalId, ProposalResult } from '#archive/schema.ts';
+
+/**
+ * Writes a job's result into the archive: texts as blobs and the child as a commit first (both named by content, so that
+ * doing it again changes nothing), then one transaction for everything that follows from the result.
+ * @returns false when the lease was stale and nothing changed.
+ */
+export async function settle(archive: Archive, lease: Lease, result: JobResult, nowMs: number): Promise<boolean> {
+  const write = (text: string | null) => (text === null ? null : archive.blobs.write(text));
+  const blobs = { patch: write(result.patch), transcript: archive.blobs.write(result.transcript) };
+  if (result.kind === 'trial') {
+    return archive.trials.settle(lease, result, { ...blobs, graderLog: write(result.graderLog) }, nowMs);
+  }
+  const proposalId = proposalIdOf(lease.jobId);
+  const child = await commitChild(archive, proposalId, result);
+  const settled = archive.proposals.settle(lease, result, blobs, child, nowMs);
+  if (settled && child !== null) await nameChild(archive, proposalId, child.commit);
+  return settled;
+}
+
+async function commitChild(archive: Archive, proposalId: ProposalId, result: ProposalResult) {
+  if (result.outcome !== 'viable' || result.tree === null) return null;
+  const proposal = archive.proposals.get(proposalId);
+  const parent = proposal === null ? null : archive.agents.get(proposal.parentId);
+  if (proposal === null || parent === null) throw new NotFound(`there is no proposal ${proposalId} in the archive`);
+  const summary = result.title ?? `Proposal ${proposal.ordinal}`;
+  const { commit } = await archive.repository.commit({
+    parentCommit: parent.commit,
+    tree: result.tree,
+    summary,
+    body: result.diagnosis ?? '',
+    ordinal: proposal.ordinal,
+  });
+  return { commit, tree: result.tree, summary };
+}
+
+/** The ref is only a name for what the database holds; after a crash in between, the reconciler sets it. */
+async function nameChild(archive: Archive, proposalId: ProposalId, commit: string) {
+  const agentId = archive.proposals.get(proposalId)?.agentId;
+  if (agentId) await archive.repository.setAgentRef(agentId, commit);
+}
+
+function proposalIdOf(jobId: JobId): ProposalId {
+  if (isTrial(jobId)) throw new TypeError(`${jobId} is a trial, and its result is a proposal's`);
+  return jobId;
+}
