@@ -1,0 +1,90 @@
+import type { Grade, Suite, Task } from '#benchmarks/schema.ts';
+import type { SandboxDriver } from '#sandbox/sandbox.ts';
+import { Limits } from '#sandbox/schema.ts';
+import { gradePatch } from './grade-patch.ts';
+
+/** How a task's reference patch and the empty patch were graded; null where there was no verdict. */
+export interface TaskValidation {
+  id: string;
+  reference: Grade | null;
+  empty: Grade | null;
+  durationMs: number;
+}
+
+export interface Validation {
+  tasks: number;
+  /** Tasks that their reference patch resolves: should be all. */
+  referenceResolved: number;
+  /** Tasks that are resolved without any change: should be none. */
+  emptyResolved: number;
+  /** Tasks without a full verdict, each with the reason. */
+  excluded: { id: string; reason: string }[];
+  results: TaskValidation[];
+}
+
+export interface ValidateDeps {
+  driver: SandboxDriver;
+  /** Tasks graded at once. */
+  concurrency: number;
+  signal: AbortSignal;
+  /** The data directory's id, for the sandboxes' labels. */
+  owner?: string;
+  limits?: Limits;
+  onResult?: (result: TaskValidation) => void;
+}
+
+/**
+ * Grades the reference patch and the empty patch of every task, as a trial's patch is graded. Results come in the suite's
+ * order. Trouble with one task is its reason to be excluded and leaves the others alone.
+ * @throws the signal's reason when aborted, and nothing else.
+ */
+export async function validateSuite(suite: Suite, deps: ValidateDeps): Promise<Validation> {
+  const results: TaskValidation[] = [];
+  const excluded = [...suite.excluded];
+  const waiting = suite.tasks.entries();
+  const workOff = async () => {
+    for (const [at, task] of waiting) {
+      const { result, reason } = await validateTask(task, suite.name, deps);
+      results[at] = result;
+      if (reason !== null) excluded.push({ id: task.id, reason });
+      deps.onResult?.(result);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, deps.concurrency) }, workOff));
+  return {
+    tasks: suite.tasks.length + suite.excluded.length,
+    referenceResolved: results.filter((result) => result.reference?.resolved).length,
+    emptyResolved: results.filter((result) => result.empty?.resolved).length,
+    excluded,
+    results,
+  };
+}
+
+async function validateTask(
+  task: Task,
+  suite: string,
+  deps: ValidateDeps,
+): Promise<{ result: TaskValidation; reason: string | null }> {
+  const startedMs = Date.now();
+  const result: TaskValidation = { id: task.id, reference: null, empty: null, durationMs: 0 };
+  const reason = await grades(task, suite, deps, result).catch((error: unknown) => {
+    deps.signal.throwIfAborted();
+    return error instanceof Error ? error.message : String(error);
+  });
+  result.durationMs = Date.now() - startedMs;
+  return { result, reason };
+}
+
+/** Fills in the grades. @returns why the task is not fully validated, or null. */
+async function grades(task: Task, suite: string, deps: ValidateDeps, result: TaskValidation): Promise<string | null> {
+  deps.signal.throwIfAborted();
+  const labels = { owner: deps.owner ?? 'validate', run: suite, job: task.id, epoch: 1 };
+  const where = { limits: deps.limits ?? Limits.parse({}), labels };
+  const empty = await gradePatch(task, '', where, deps);
+  if (empty.kind === 'graded') result.empty = empty.grade;
+  if (task.referencePatch === null) return 'It has no reference patch.';
+  const reference = await gradePatch(task, task.referencePatch, where, deps);
+  if (reference.kind === 'bad-patch') return `Its reference patch cannot be used: ${reference.reason}`;
+  result.reference = reference.grade;
+  return null;
+}
