@@ -1,0 +1,39 @@
+import type { Archive } from '#archive/archive.ts';
+import type { AgentId, Run, RunId, RunSpec } from '#archive/schema.ts';
+import type { Log } from '#services/log.ts';
+import type { ModelView, ProgressView, SuiteView } from './schema.ts';
+
+/** The part of the scheduler that operators reach. The verbs throw a coded error when the run's state does not allow them. */
+export interface RunControl {
+  pause(id: RunId): void;
+  resume(id: RunId): void;
+  stop(id: RunId): void;
+  /** What every slot does now, over all runs. */
+  progress(): ProgressView[];
+  /** Called when `progress` has changed. Returns the way to unsubscribe. */
+  onProgress(listener: () => void): () => void;
+  /** The agent that the run's policy puts first. */
+  champion(id: RunId): AgentId | null;
+}
+
+/** Who may ask. Tokens are compared by hash; without any, everyone who reaches the loopback address is admin. */
+export interface Access {
+  host: string;
+  port: number;
+  tokens: { admin?: string | undefined; viewer?: string | undefined };
+  /** Further exact Host headers (`clade.example.org`, `10.0.0.5:7777`) that are answered. */
+  allowedHosts?: readonly string[];
+}
+
+export interface ApiDeps {
+  archive: Archive;
+  scheduler: RunControl;
+  createRun(spec: RunSpec): Promise<Run>;
+  suites: { list(): Promise<SuiteView[]> };
+  models: readonly ModelView[];
+  access: Access;
+  log?: Pick<Log, 'error'>;
+  nowMs?: () => number;
+  /** Milliseconds between comments that keep an idle event stream open; default 15,000. */
+  heartbeatMs?: number;
+}

@@ -1,0 +1,72 @@
+import type { Archive } from '#archive/archive.ts';
+import type { Agent, AgentId, Run, Trial } from '#archive/schema.ts';
+import { scoreOf } from '#services/score.ts';
+import type { AgentDetail, AgentView, BudgetView, RunView } from './schema.ts';
+
+/** A run as it is shown. `champion` is the agent its policy puts first. */
+export function runView(archive: Archive, run: Run, champion: AgentId | null, nowMs: number): RunView {
+  const agent = champion === null ? null : archive.agents.get(champion);
+  return {
+    ...run,
+    champion: agent === null ? null : agentView(agent),
+    budget: budgetView(run, nowMs),
+    spend: archive.ledger.spend(run.id),
+  };
+}
+
+/** An agent with its scores. */
+export function agentView(agent: Agent): AgentView {
+  return { ...agent, score: scoreOf(agent.s, agent.n), cladeScore: scoreOf(agent.cladeS, agent.cladeN) };
+}
+
+/** An agent with its clade and trials, and what it does better and worse than its parent. */
+export function agentDetail(archive: Archive, agent: Agent): AgentDetail {
+  const trials = archive.trials.list(agent.runId, { agent: agent.id });
+  const before = agent.parentId === null ? [] : archive.trials.list(agent.runId, { agent: agent.parentId });
+  return {
+    ...agentView(agent),
+    descendants: descendantsOf(archive.agents.lineage(agent.runId), agent.id),
+    ...compared(before, trials),
+    trials,
+  };
+}
+
+/** Of the tasks tried on both sides, those solved only after (`gained`) and only before (`lost`). */
+export function compared(before: readonly Trial[], after: readonly Trial[]): { gained: string[]; lost: string[] } {
+  const was = solvedByTask(before);
+  const is = solvedByTask(after);
+  const both = [...is.keys()].filter((task) => was.has(task)).sort();
+  return {
+    gained: both.filter((task) => is.get(task) === true && was.get(task) === false),
+    lost: both.filter((task) => is.get(task) === false && was.get(task) === true),
+  };
+}
+
+function solvedByTask(trials: readonly Trial[]): Map<string, boolean> {
+  const solved = new Map<string, boolean>();
+  for (const { task, y } of trials) if (y !== null) solved.set(task, y === 1);
+  return solved;
+}
+
+/** Parents come before their children in a lineage, so that one pass finds all descendants. */
+function descendantsOf(lineage: readonly Agent[], root: AgentId): AgentId[] {
+  const clade = new Set([root]);
+  for (const agent of lineage) if (agent.parentId !== null && clade.has(agent.parentId)) clade.add(agent.id);
+  clade.delete(root);
+  return [...clade];
+}
+
+function budgetView(run: Run, nowMs: number): BudgetView {
+  const { budget } = run.spec;
+  return {
+    usd: limit(budget.usd, (run.spentUusd + run.reservedUusd) / 1e6),
+    trials: limit(budget.trials, run.counts.trials),
+    proposals: limit(budget.proposals, run.counts.proposals),
+    agents: limit(budget.agents, run.counts.agents),
+    hours: limit(budget.hours, ((run.endedAt ?? nowMs) - run.createdAt) / 3_600_000),
+  };
+}
+
+function limit(max: number | null, used: number): { limit: number; used: number; left: number } | null {
+  return max === null ? null : { limit: max, used, left: Math.max(0, max - used) };
+}

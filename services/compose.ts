@@ -1,0 +1,134 @@
+import { fileURLToPath } from 'node:url';
+import { type Archive, openArchive } from '#archive/archive.ts';
+import type { RunId } from '#archive/schema.ts';
+import { chooseDriver, createDrivers } from '#sandbox/drivers.ts';
+import type { SandboxDriver } from '#sandbox/sandbox.ts';
+import type { DriverName } from '#sandbox/schema.ts';
+import type { Config } from './config.ts';
+import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { createRehearsal } from './gateway/rehearsal/rehearsal.ts';
+import { createRehearsalUpstream } from './gateway/rehearsal-upstream.ts';
+import { createOpenAiUpstream } from './gateway/upstream.ts';
+import { createLog, type Log } from './log.ts';
+import { createMemoryQueue } from './queue/memory.ts';
+import { createControl } from './scheduler/control.ts';
+import { createDiskWatch } from './scheduler/disk-watch.ts';
+import { prepareRun } from './scheduler/prepare-run.ts';
+import { reconcile } from './scheduler/reconcile.ts';
+import { Scheduler } from './scheduler/scheduler.ts';
+import { SuiteShelf } from './suite-shelf.ts';
+import { work } from './worker/worker.ts';
+
+/** Jobs that the worker inside a service does at once, over all runs; each run's `slots` bounds its own. */
+const EMBEDDED_SLOTS = 64;
+/** How long work under way may go on after a shutdown began. */
+const DRAIN_MS = 7_000;
+
+/** Control and worker in one process. Dispose of it to drain: work under way gets a few seconds, then is given back. */
+export interface Service extends AsyncDisposable {
+  config: Config;
+  archive: Archive;
+  scheduler: Scheduler;
+  suites: SuiteShelf;
+  gateway: Gateway;
+  drivers: Record<DriverName, SandboxDriver>;
+  log: Log;
+}
+
+/**
+ * Opens the data directory, puts right what a crash left, and starts working on unfinished runs.
+ * The only place that knows which parts make up a service.
+ * @throws ArchiveLocked, ArchiveVersion, ArchiveUnwritable from the archive.
+ */
+export async function compose(config: Config): Promise<Service> {
+  await using opening = new AsyncDisposableStack();
+  const log = createLog(config.logLevel);
+  const clock = Date.now;
+  const archive = opening.use(await openArchive(config.home, { create: true }));
+  const drivers = createDrivers();
+  await reconcile(archive, Object.values(drivers), clock(), log);
+
+  const suites = new SuiteShelf(archive.home);
+  const chosen = new Map<string, Promise<SandboxDriver>>();
+  const choose = (wanted: 'auto' | DriverName) => {
+    const choice = chosen.get(wanted) ?? chooseDriver(wanted, drivers);
+    chosen.set(wanted, choice);
+    choice.catch(() => chosen.delete(wanted));
+    return choice;
+  };
+  const rehearsal = createRehearsal({ suites: () => suites.opened() });
+  const gateway = opening.use(
+    createGateway({
+      archive,
+      catalog: config.catalog,
+      upstreams: {
+        openai: createOpenAiUpstream({ endpointOf: config.endpointOf }),
+        rehearsal: createRehearsalUpstream(rehearsal),
+      },
+      clock,
+      onFault: (error) => log.error({ err: error }, 'the gateway failed'),
+    }),
+  );
+  const queue = createMemoryQueue();
+  const seedDirectory = fileURLToPath(new URL('../archive/seed', import.meta.url));
+  const scheduler = opening.use(
+    new Scheduler({
+      archive,
+      queue,
+      disk: createDiskWatch(archive.home, config.minFreeMiB),
+      prepareRun: (spec) =>
+        prepareRun(spec, {
+          archive,
+          catalog: config.catalog,
+          openSuite: (name) => suites.open(name),
+          chooseDriver: choose,
+          seedDirectory,
+        }),
+      clock,
+      log,
+    }),
+  );
+  const client = createControl({
+    archive,
+    gateway,
+    suite: (runId) => suiteOfRun(runId, archive, suites),
+    clock,
+    log,
+    onProgress: (progress) => scheduler.note(progress),
+    onHarness: (runId, failed, reason) => scheduler.harness(runId, failed, reason),
+  });
+
+  const stop = new AbortController();
+  const abandon = new AbortController();
+  const working = work(
+    { name: 'embedded', client, queue, chooseDriver: choose, slots: EMBEDDED_SLOTS, log },
+    { stop: stop.signal, abandon: abandon.signal },
+  );
+  opening.defer(async () => {
+    scheduler[Symbol.dispose]();
+    stop.abort(new Error('the service is shutting down'));
+    const impatience = setTimeout(() => abandon.abort(new Error('the service is shutting down')), DRAIN_MS);
+    await working;
+    clearTimeout(impatience);
+  });
+  const parts = opening.move();
+  return {
+    config,
+    archive,
+    scheduler,
+    suites,
+    gateway,
+    drivers,
+    log,
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
+
+/** A run's suite, as it was when the run began. */
+async function suiteOfRun(runId: RunId, archive: Archive, suites: SuiteShelf) {
+  const run = archive.runs.get(runId);
+  if (run === null) throw new Error(`there is no run ${runId} in the archive`);
+  const suite = await suites.open(run.spec.suite);
+  if (suite.digest === run.suiteDigest) return suite;
+  throw new Error(`suite ${suite.name} has changed since run ${runId} began; put the old one back, or start a new run`);
+}

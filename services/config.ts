@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { CladeError } from './errors.ts';
+import { ModelCatalog } from './gateway/models.ts';
+
+const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
+
+/** What the environment says, each with its default. */
+const Environment = z.object({
+  CLADE_HOME: z.string().min(1).default('.clade'),
+  CLADE_HOST: z.string().min(1).default('127.0.0.1'),
+  CLADE_PORT: z.coerce.number().int().min(0).max(65_535).default(7777),
+  CLADE_ADMIN_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+  CLADE_VIEWER_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+  CLADE_MODELS: z.string().min(1).optional(),
+  CLADE_LOG: LogLevel.default('warn'),
+  CLADE_MIN_FREE_MIB: z.coerce.number().int().nonnegative().default(200),
+});
+
+/** What a service needs to know, however it was told. */
+export interface Config {
+  /** Data directory, absolute. */
+  home: string;
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  tokens: { admin?: string | undefined; viewer?: string | undefined };
+  catalog: ModelCatalog;
+  /** Base URL and key of a model's provider, looked up under the names that its entry gives. */
+  endpointOf: (names: { baseUrlEnv: string; apiKeyEnv: string }) => { baseUrl: string | null; apiKey: string | null };
+  logLevel: z.infer<typeof LogLevel>;
+  /** Below this much free disk space runs pause. */
+  minFreeMiB: number;
+}
+
+/** Flags of the command line; they win over the environment. */
+export interface Flags {
+  home?: string | undefined;
+  host?: string | undefined;
+  port?: number | undefined;
+  logLevel?: string | undefined;
+}
+
+/**
+ * The only reader of the environment.
+ * @throws CladeError `invalid-config` naming the variable or file and what it should be.
+ */
+export function readConfig(env: Record<string, string | undefined> = process.env, flags: Flags = {}): Config {
+  const parsed = Environment.safeParse({
+    ...env,
+    ...dropUndefined({
+      CLADE_HOME: flags.home,
+      CLADE_HOST: flags.host,
+      CLADE_PORT: flags.port,
+      CLADE_LOG: flags.logLevel,
+    }),
+  });
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new CladeError('invalid-config', `${issue?.path.join('.')}: ${issue?.message}. Correct it and start again.`);
+  }
+  const { data } = parsed;
+  return {
+    home: resolve(data.CLADE_HOME),
+    host: data.CLADE_HOST,
+    port: data.CLADE_PORT,
+    tokens: { admin: data.CLADE_ADMIN_TOKEN, viewer: data.CLADE_VIEWER_TOKEN },
+    catalog: readCatalog(data.CLADE_MODELS),
+    endpointOf: ({ baseUrlEnv, apiKeyEnv }) => ({ baseUrl: env[baseUrlEnv] || null, apiKey: env[apiKeyEnv] || null }),
+    logLevel: data.CLADE_LOG,
+    minFreeMiB: data.CLADE_MIN_FREE_MIB,
+  };
+}
+
+function readCatalog(path: string | undefined): ModelCatalog {
+  if (path === undefined) return ModelCatalog.parse({});
+  const file = isAbsolute(path) ? path : resolve(path);
+  const wrong = (what: string, cause?: unknown) =>
+    new CladeError(
+      'invalid-config',
+      `CLADE_MODELS: ${file} ${what}. See "Your first real run" in the README for its form.`,
+      {
+        cause,
+      },
+    );
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw wrong(cause instanceof SyntaxError ? `is not JSON: ${cause.message}` : 'cannot be read', cause);
+  }
+  const parsed = ModelCatalog.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw wrong(`is not a model catalogue: ${issue?.path.join('.')}: ${issue?.message}`);
+}
+
+function dropUndefined(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+}
