@@ -1,0 +1,140 @@
+import { Argument, type Command } from 'commander';
+import { importPolyglot } from '#benchmarks/suite.ts';
+import { chooseDriver, createDrivers } from '#sandbox/drivers.ts';
+import type { DriverName } from '#sandbox/schema.ts';
+import { CladeError } from '#services/errors.ts';
+import { type TaskValidation, type Validation, validateSuite } from '#services/evaluator/validate.ts';
+import { SuiteShelf } from '#services/suite-shelf.ts';
+import { asCount, type CommonOptions, command, commandGroup, configOf } from './command.ts';
+import { onInterrupt } from './interrupt.ts';
+import { plainLine } from './plain-text.ts';
+import { table } from './table.ts';
+import type { Terminal } from './terminal.ts';
+import { duration } from './words.ts';
+
+interface ImportFlags extends CommonOptions {
+  name?: string;
+  language?: string[];
+}
+
+interface ValidateFlags extends CommonOptions {
+  sandbox: string;
+  slots: number;
+}
+
+const SANDBOXES = ['auto', 'docker', 'bubblewrap', 'process'] as const satisfies readonly (DriverName | 'auto')[];
+
+/** `clade suite`: the suites there are, new ones, and whether their tasks can be solved. */
+export function suiteCommand(terminal: Terminal): Command {
+  const list = command('list', 'list the suites that a run can be measured on').action((options: CommonOptions) =>
+    listAll(options, terminal),
+  );
+  const add = command('import', 'add a suite from a checkout of a public benchmark')
+    .addArgument(new Argument('<kind>', 'what the checkout is of').choices(['polyglot']))
+    .argument('<checkout>', 'its directory')
+    .option('--name <name>', 'what to call the suite')
+    .option('--language <language...>', 'only these languages')
+    .action((_kind: string, checkout: string, options: ImportFlags) => importFrom(checkout, options, terminal));
+  const validate = command('validate', 'grade the reference solution and the empty patch of every task')
+    .argument('[suite]', 'name, or directory of a suite', 'katas')
+    .option('--sandbox <driver>', SANDBOXES.join(', '), 'auto')
+    .option('--slots <n>', 'tasks graded at once', asCount, 2)
+    .action((name: string, options: ValidateFlags) => validateOne(name, options, terminal));
+  return commandGroup('suite', 'list, import and validate suites', [list, add, validate]);
+}
+
+function shelf(terminal: Terminal, home: string | undefined): SuiteShelf {
+  return new SuiteShelf(configOf(terminal, { home }).home);
+}
+
+async function listAll({ home, json }: CommonOptions, terminal: Terminal): Promise<void> {
+  const suites = await shelf(terminal, home).list();
+  if (json) return terminal.print(JSON.stringify(suites));
+  const rows = suites.map((suite) => [
+    suite.name,
+    String(suite.tasks),
+    suite.builtin ? 'built in' : 'imported',
+    plainLine(suite.title, 80),
+  ]);
+  terminal.print(table(['suite', 'tasks>', 'from', 'title'], rows));
+}
+
+async function importFrom(
+  checkout: string,
+  { home, json, name, language }: ImportFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const places = {
+    shelf: shelf(terminal, home).directory,
+    ...(name === undefined ? {} : { name }),
+    ...(language === undefined ? {} : { languages: language }),
+  };
+  const suite = await importPolyglot(checkout, places);
+  if (json)
+    return terminal.print(JSON.stringify({ name: suite.name, tasks: suite.tasks.length, excluded: suite.excluded }));
+  terminal.print(`Suite ${suite.name}: ${suite.tasks.length} tasks. "clade suite validate ${suite.name}" checks them.`);
+  for (const { id, reason } of suite.excluded) terminal.print(`  left out ${id}: ${plainLine(reason)}`);
+}
+
+async function validateOne(
+  name: string,
+  { home, json, sandbox, slots }: ValidateFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const suite = await shelf(terminal, home).open(name);
+  const driver = await chooseDriver(driverName(sandbox), createDrivers());
+  using interrupt = onInterrupt(terminal, 'Ending.');
+  let done = 0;
+  const onResult = (result: TaskValidation) => terminal.say(`${++done}/${suite.tasks.length}  ${resultText(result)}`);
+  const began = Date.now();
+  const validation = await validateSuite(suite, {
+    driver,
+    concurrency: Math.max(1, slots),
+    signal: interrupt.signal,
+    onResult,
+  }).catch((error: unknown) => {
+    if (interrupt.signal.aborted)
+      throw new CladeError('shutting-down', `Ended after ${done} of ${suite.tasks.length} tasks.`, { exitCode: 1 });
+    throw error;
+  });
+  if (!isValid(validation)) terminal.exitCode = 1;
+  const { results: _, ...figures } = validation;
+  if (json)
+    return terminal.print(
+      JSON.stringify({ suite: suite.name, sandbox: driver.name, ...figures, durationMs: Date.now() - began }),
+    );
+  terminal.print(validationText(suite.name, validation, terminal));
+}
+
+function driverName(name: string): (typeof SANDBOXES)[number] {
+  const known = SANDBOXES.find((one) => one === name);
+  if (known !== undefined) return known;
+  throw new CladeError(
+    'invalid-request',
+    `--sandbox must be one of ${SANDBOXES.join(', ')}, not ${JSON.stringify(name)}.`,
+  );
+}
+
+/** Every task that has a verdict is resolved by its reference, and none by doing nothing. */
+function isValid({ tasks, referenceResolved, emptyResolved, excluded }: Validation): boolean {
+  return referenceResolved === tasks - excluded.length && emptyResolved === 0;
+}
+
+function validationText(name: string, validation: Validation, { paint }: Terminal): string {
+  const { tasks, referenceResolved, emptyResolved, excluded } = validation;
+  const verdict = isValid(validation) ? paint.green('valid') : paint.red('not valid');
+  const wrong = validation.results.filter(
+    ({ reference, empty }) => reference?.resolved === false || empty?.resolved === true,
+  );
+  return [
+    `${name}: ${verdict}. Of ${tasks} tasks the reference solution resolves ${referenceResolved}, the empty patch ${emptyResolved}; ${excluded.length} excluded.`,
+    ...wrong.map((result) => `  ${resultText(result)}`),
+    ...excluded.map(({ id, reason }) => `  excluded ${id}: ${plainLine(reason)}`),
+  ].join('\n');
+}
+
+function resultText({ id, reference, empty, durationMs }: TaskValidation): string {
+  const verdict = (grade: TaskValidation['reference']) =>
+    grade === null ? 'no verdict' : grade.resolved ? 'resolved' : `not resolved (${plainLine(grade.reason, 100)})`;
+  return `${id}: reference ${verdict(reference)}, empty ${empty?.resolved === false ? 'not resolved' : verdict(empty)}  ${duration(durationMs)}`;
+}
