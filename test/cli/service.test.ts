@@ -14,7 +14,7 @@ it('a service is started, given a run, watched, steered, read while it works, an
   using place = temporary();
   const at = ['--home', place.directory];
   await using service = await up(place.directory);
-  expect(service.said.stdout).toContain(`Clade listens on ${service.url}`);
+  await expect.poll(() => service.said.stdout).toContain(`Clade listens on ${service.url}`);
 
   const { id } = await json([
     'run',
