@@ -34,7 +34,7 @@ export interface Archive extends AsyncDisposable {
   readonly repository: Repository;
   /** Runs synchronous writes of any of the parts as one transaction: all are stored when it returns, none when it throws. */
   transaction<T>(body: () => T): T;
-  /** Tells processes that find the directory in use where its service answers. */
+  /** Tells other processes where the service of this directory answers: see `readOwner`. Null: nowhere any more. */
   announce(url: string | null): void;
 }
 

@@ -4,7 +4,10 @@ import Sqlite from 'better-sqlite3';
 import { z } from 'zod';
 import { ArchiveLocked } from './errors.ts';
 
-const OwnerNote = z.object({ pid: z.int(), bootId: z.string(), url: z.string().nullable() });
+const OwnerNote = z.object({ pid: z.int().positive(), bootId: z.string(), url: z.string().nullable() });
+
+/** The process that owns a data directory, and where its service answers; null while it has none, or not yet. */
+export type Owner = Pick<z.infer<typeof OwnerNote>, 'pid' | 'url'>;
 
 /**
  * Makes this process the owner of a data directory until it is disposed of or dies. The right is an exclusive lock of
@@ -18,14 +21,14 @@ export class Ownership implements Disposable {
   readonly #note: string;
 
   constructor(home: string) {
-    this.#note = join(home, 'owner.json');
+    this.#note = noteIn(home);
     this.#lock = new Sqlite(join(home, 'owner.lock'), { timeout: 0 });
     try {
       this.#lock.exec('BEGIN EXCLUSIVE');
     } catch (error) {
       this.#lock.close();
       if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY'))
-        throw new ArchiveLocked(home, note(this.#note));
+        throw new ArchiveLocked(home, readNote(home) ?? { pid: null, url: null });
       throw error;
     }
     this.announce(null);
@@ -33,7 +36,7 @@ export class Ownership implements Disposable {
 
   /** Tells processes that come later where the service answers. */
   announce(url: string | null): void {
-    writeFileSync(this.#note, `${JSON.stringify({ pid: process.pid, bootId: bootId(), url })}\n`);
+    writeFileSync(this.#note, `${JSON.stringify({ pid: process.pid, bootId: thisBootId(), url })}\n`);
   }
 
   [Symbol.dispose](): void {
@@ -42,18 +45,37 @@ export class Ownership implements Disposable {
   }
 }
 
-/** What the owner wrote of itself. A note of an earlier boot, or half of one, says nothing. */
-function note(file: string): { pid: number | null; url: string | null } {
-  try {
-    const owner = OwnerNote.parse(JSON.parse(readFileSync(file, 'utf8')));
-    if (owner.bootId === bootId()) return owner;
-  } catch {
-    // Its owner may be writing it right now; that someone holds the lock is certain without it.
-  }
-  return { pid: null, url: null };
+/** Who works in a data directory right now; null when nobody does. Holds no secret. */
+export function readOwner(home: string): Owner | null {
+  const owner = readNote(home);
+  return owner !== null && isAlive(owner.pid) ? owner : null;
 }
 
-function bootId(): string {
+/** What the owner wrote of itself. A note of an earlier boot, or half of one, says nothing. */
+function readNote(home: string): Owner | null {
+  try {
+    const { bootId, pid, url } = OwnerNote.parse(JSON.parse(readFileSync(noteIn(home), 'utf8')));
+    return bootId === thisBootId() ? { pid, url } : null;
+  } catch {
+    // There is none, or its owner writes it right now.
+    return null;
+  }
+}
+
+function noteIn(home: string): string {
+  return join(home, 'owner.json');
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it is there, and somebody else's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function thisBootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {

@@ -1,11 +1,11 @@
 import { type AddressInfo, createServer as createSocket } from 'node:net';
+import { readOwner } from '#archive/owner.ts';
 import type { Access, ApiDeps } from '#services/api/deps.ts';
 import { modelViews } from '#services/api/model-view.ts';
 import { createServer } from '#services/api/server.ts';
 import type { Service } from '#services/compose.ts';
 import type { Config } from '#services/config.ts';
 import { CladeError } from '#services/errors.ts';
-import { announceService, readServiceFile } from './service-file.ts';
 
 export interface Listening extends AsyncDisposable {
   url: string;
@@ -31,7 +31,7 @@ export async function serve(service: Service, allowedHosts: readonly string[]): 
   });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${portOf(app.server.address()) ?? port}`;
   service.archive.announce(url);
-  opening.use(await announceService(service.archive.home, url));
+  opening.defer(() => service.archive.announce(null));
   const parts = opening.move();
   return { url, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
@@ -47,8 +47,8 @@ export async function checkPort({ home, host, port }: Config): Promise<void> {
     socket.listen({ host, port }, () => socket.close(() => resolve(null)));
   });
   if (taken === null) return;
-  const other = await readServiceFile(home);
-  if (other === null || new URL(other.url).port !== String(port)) throw listenError(taken, host, port);
+  const other = readOwner(home);
+  if (!other?.url || new URL(other.url).port !== String(port)) throw listenError(taken, host, port);
   throw new CladeError(
     'home-in-use',
     `A service for ${home} is running already, at ${other.url} (process ${other.pid}). Use that one, or stop it first.`,

@@ -1,17 +1,17 @@
 import { z } from 'zod';
+import { readOwner } from '#archive/owner.ts';
 import { Event, type RunId } from '#archive/schema.ts';
 import { Problem, ProgressView } from '#services/api/schema.ts';
 import type { Config } from '#services/config.ts';
 import { CladeError, isErrorCode } from '#services/errors.ts';
-import { readServiceFile } from './service-file.ts';
 
 export type ServiceEvent = { kind: 'event'; event: Event } | { kind: 'progress'; progress: ProgressView[] };
 
 /** The service of a data directory, or null when none is running there. */
 export async function findService(config: Config): Promise<ServiceClient | null> {
-  const file = await readServiceFile(config.home);
-  if (file === null) return null;
-  const client = new ServiceClient(file.url, config.tokens.admin ?? config.tokens.viewer);
+  const url = readOwner(config.home)?.url;
+  if (!url) return null;
+  const client = new ServiceClient(url, config.tokens.admin ?? config.tokens.viewer);
   return (await client.answers()) ? client : null;
 }
 

@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { launcher } from '#test/service-process.ts';
 import { temporary } from './in-process.ts';
-import { cladeProcess, launcher } from './processes.ts';
+import { cladeProcess } from './processes.ts';
 
 /** A Node on this machine that cannot run TypeScript by itself. */
 const oldNode = (process.env.PATH ?? '')

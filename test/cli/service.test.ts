@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { startService } from '#test/service-process.ts';
 import { clade, temporary } from './in-process.ts';
-import { cladeProcess, up } from './processes.ts';
+import { cladeProcess } from './processes.ts';
 
 const json = async (args: readonly string[]) => {
   const said = await clade([...args, '--json']);
@@ -13,8 +14,8 @@ it('a service is started, given a run, watched, steered, read while it works, an
 }, async () => {
   using place = temporary();
   const at = ['--home', place.directory];
-  await using service = await up(place.directory);
-  await expect.poll(() => service.said.stdout).toContain(`Clade listens on ${service.url}`);
+  await using service = await startService(place.directory);
+  await expect.poll(service.printed).toContain(`Clade listens on ${service.url}`);
 
   const { id } = await json([
     'run',
@@ -91,7 +92,7 @@ it('a service is started, given a run, watched, steered, read while it works, an
 
   const second = await cladeProcess(['up', ...at, '--port', new URL(service.url).port]);
   expect(second).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`running already, at ${service.url}`) });
-  const { exitCode, tookMs } = await service.end();
+  const { exitCode, tookMs } = await service.end('SIGTERM');
   expect(exitCode).toBe(0);
   expect(tookMs).toBeLessThan(10_000);
   expect((await clade(['status', ...at])).stdout).toContain('No service runs');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Event } from '#archive/schema.ts';
-import { postRun, runIn, startService } from './service-process.ts';
+import { postRun, runIn, startService } from '#test/service-process.ts';
 
 const mayMount = process.getuid?.() === 0;
 

@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { openArchive } from '#archive/archive.ts';
 import type { Trial } from '#archive/schema.ts';
 import { replay } from '#services/scheduler/replay.ts';
-import { postRun, runIn, startService, temporaryHome } from './service-process.ts';
+import { postRun, runIn, startService, temporaryHome } from '#test/service-process.ts';
 
 const KILLS = 50;
 
@@ -34,7 +34,7 @@ it(`loses nothing when the service is killed at ${KILLS} seeded moments of a run
   await using service = await startService(home);
   const run = await runIn(service.url, runId!, ['finished', 'failed'], 300_000);
   expect(run.state).toBe('finished');
-  expect(await service.end('SIGTERM')).toBe(0);
+  expect((await service.end('SIGTERM')).exitCode).toBe(0);
 
   await using archive = await openArchive(home, { readOnly: true });
   const trials = allTrials(archive.trials.list(runId!, { limit: 10_000 }));

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { readOwner } from '#archive/owner.ts';
 import type { Run } from '#archive/schema.ts';
 
-const launcher = fileURLToPath(new URL('../../services/clade.js', import.meta.url));
+export const launcher = fileURLToPath(new URL('../services/clade.js', import.meta.url));
 
 /** A data directory of its own, removed at the end. */
 export function temporaryHome(): { home: string } & Disposable {
@@ -18,16 +19,14 @@ export function temporaryHome(): { home: string } & Disposable {
 /** `clade up` as a process of its own, on a free port. */
 export interface ServiceProcess extends AsyncDisposable {
   url: string;
-  process: ChildProcess;
-  /** Everything it printed so far. */
+  /** What it printed so far, to stdout and stderr. */
   printed: () => string;
-  /** Ends it with a signal and waits. @returns exit code, or null when the signal ended it. */
-  end(signal: NodeJS.Signals): Promise<number | null>;
+  /** Ends it with a signal and waits. @returns exit code, or null when the signal ended it, and how long it took. */
+  end(signal: NodeJS.Signals): Promise<{ exitCode: number | null; tookMs: number }>;
 }
 
+/** Starts the service and waits until it listens. */
 export async function startService(home: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
-  const contact = join(home, 'service.json');
-  rmSync(contact, { force: true });
   const child = spawn(process.execPath, [launcher, 'up', '--home', home, '--port', '0'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
@@ -35,23 +34,25 @@ export async function startService(home: string, env: Record<string, string> = {
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += chunk));
   const exited = once(child, 'exit');
-  while (!existsSync(contact)) {
-    if (child.exitCode !== null) throw new Error(`the service ended before it listened:\n${printed}`);
-    await sleep(10);
-  }
   const end = async (signal: NodeJS.Signals) => {
+    const began = performance.now();
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;
-    return child.exitCode;
+    return { exitCode: child.exitCode, tookMs: performance.now() - began };
   };
-  const { url } = JSON.parse(readFileSync(contact, 'utf8')) as { url: string };
-  return {
-    url,
-    process: child,
-    printed: () => printed,
-    end,
-    [Symbol.asyncDispose]: async () => void (await end('SIGKILL')),
-  };
+  const url = await listening(home, child, () => printed);
+  return { url, printed: () => printed, end, [Symbol.asyncDispose]: async () => void (await end('SIGKILL')) };
+}
+
+/** A note of a service that was killed may still be there; it names another process. */
+async function listening(home: string, child: ChildProcess, printed: () => string): Promise<string> {
+  for (;;) {
+    const owner = readOwner(home);
+    if (owner?.pid === child.pid && owner?.url) return owner.url;
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`the service ended before it listened:\n${printed()}`);
+    await sleep(10);
+  }
 }
 
 /** Starts a run over HTTP. */
