@@ -51,6 +51,12 @@ export const Budget = z.strictObject({
   proposals: z.int().positive().nullable().default(null),
   agents: z.int().positive().nullable().default(null).describe('Agents in the lineage, the seed agent included.'),
   hours: z.number().positive().nullable().default(null).describe('Wall-clock hours while running.'),
+  fruitless: z
+    .int()
+    .positive()
+    .nullable()
+    .default(100)
+    .describe('Proposals in a row that end without a child: policies do not count those, and would propose for ever.'),
 });
 export type Budget = z.infer<typeof Budget>;
 
@@ -59,7 +65,7 @@ export const RunSpec = z.strictObject({
   name: z.string().min(1).max(80).default('unnamed'),
   suite: z.string().min(1).default('katas'),
   tasks: z.array(z.string()).min(1).nullable().default(null).describe('Only these tasks of the suite.'),
-  policy: PolicySpec.default({ kind: 'hgm', alpha: 0.6, coolDown: true, championPercentile: 0.01, firstChildren: 5 }),
+  policy: PolicySpec.prefault({ kind: 'hgm' }),
   randomSeed: z
     .int()
     .min(0)
@@ -71,14 +77,14 @@ export const RunSpec = z.strictObject({
       diagnosis: z.string().min(1).default('rehearsal'),
       selfEdit: z.string().min(1).default('rehearsal'),
     })
-    .default({ trial: 'rehearsal', diagnosis: 'rehearsal', selfEdit: 'rehearsal' }),
+    .prefault({}),
   slots: z.int().min(1).max(1024).default(2).describe('Jobs under way at once.'),
   sandbox: z.enum(['auto', 'docker', 'bubblewrap', 'process']).default('auto'),
   allowUnsandboxed: z
     .boolean()
     .default(false)
     .describe('Let a real model drive the process driver, which isolates nothing.'),
-  budget: Budget.default({ usd: null, trials: null, proposals: null, agents: null, hours: null }),
+  budget: Budget.prefault({}),
   limits: z
     .strictObject({
       trialSeconds: z.number().positive().default(600),
@@ -94,16 +100,7 @@ export const RunSpec = z.strictObject({
       pids: z.int().positive().default(256),
       diskMiB: z.int().positive().default(512),
     })
-    .default({
-      trialSeconds: 600,
-      proposalSeconds: 1200,
-      trialUsd: null,
-      proposalUsd: null,
-      cpus: 1,
-      memoryMiB: 1024,
-      pids: 256,
-      diskMiB: 512,
-    }),
+    .prefault({}),
   smokeTask: z
     .string()
     .nullable()

@@ -1,6 +1,7 @@
 import type { Archive } from '#archive/archive.ts';
-import type { AgentId, Run, RunId, RunSpec } from '#archive/schema.ts';
+import type { Run, RunId, RunSpec } from '#archive/schema.ts';
 import type { Log } from '#services/log.ts';
+import type { RunFigures } from '#services/scheduler/run-figures.ts';
 import type { ModelView, ProgressView, SuiteView } from './schema.ts';
 
 /** The part of the scheduler that operators reach. The verbs throw a coded error when the run's state does not allow them. */
@@ -12,8 +13,8 @@ export interface RunControl {
   progress(): ProgressView[];
   /** Called when `progress` has changed. Returns the way to unsubscribe. */
   onProgress(listener: () => void): () => void;
-  /** The agent that the run's policy puts first. */
-  champion(id: RunId): AgentId | null;
+  /** Who leads by the run's own rule, and how far its budget is used. */
+  figures(id: RunId): RunFigures;
 }
 
 /** Who may ask. Tokens are compared by hash; without any, everyone who reaches the loopback address is admin. */

@@ -30,10 +30,14 @@ export type AgentDetail = z.infer<typeof AgentDetail>;
 
 const Limit = z.object({ limit: z.number(), used: z.number(), left: z.number() }).nullable();
 export const BudgetView = z
-  .object({ usd: Limit, trials: Limit, proposals: Limit, agents: Limit, hours: Limit } satisfies Record<
-    keyof Budget,
-    unknown
-  >)
+  .object({
+    usd: Limit,
+    trials: Limit,
+    proposals: Limit,
+    agents: Limit,
+    hours: Limit,
+    fruitless: Limit,
+  } satisfies Record<keyof Budget, unknown>)
   .describe('Each limit with what is used and left; null where there is none');
 export type BudgetView = z.infer<typeof BudgetView>;
 

@@ -1,15 +1,17 @@
 import type { Archive } from '#archive/archive.ts';
 import type { Agent, AgentId, Run, Trial } from '#archive/schema.ts';
+import type { BudgetUse } from '#services/scheduler/budget.ts';
+import type { RunFigures } from '#services/scheduler/run-figures.ts';
 import { scoreOf } from '#services/score.ts';
 import type { AgentDetail, AgentView, BudgetView, RunView } from './schema.ts';
 
-/** A run as it is shown. `champion` is the agent its policy puts first. */
-export function runView(archive: Archive, run: Run, champion: AgentId | null, nowMs: number): RunView {
+/** A run as it is shown, from its row and the figures that its decisions rest on. */
+export function runView(archive: Archive, run: Run, { champion, uses }: RunFigures): RunView {
   const agent = champion === null ? null : archive.agents.get(champion);
   return {
     ...run,
     champion: agent === null ? null : agentView(agent),
-    budget: budgetView(run, nowMs),
+    budget: budgetView(run, uses),
     spend: archive.ledger.spend(run.id),
   };
 }
@@ -56,17 +58,12 @@ function descendantsOf(lineage: readonly Agent[], root: AgentId): AgentId[] {
   return [...clade];
 }
 
-function budgetView(run: Run, nowMs: number): BudgetView {
-  const { budget } = run.spec;
-  return {
-    usd: limit(budget.usd, (run.spentUusd + run.reservedUusd) / 1e6),
-    trials: limit(budget.trials, run.counts.trials),
-    proposals: limit(budget.proposals, run.counts.proposals),
-    agents: limit(budget.agents, run.counts.agents),
-    hours: limit(budget.hours, ((run.endedAt ?? nowMs) - run.createdAt) / 3_600_000),
-  };
-}
-
-function limit(max: number | null, used: number): { limit: number; used: number; left: number } | null {
-  return max === null ? null : { limit: max, used, left: Math.max(0, max - used) };
+/** Money is shown as it leaves, call by call; decisions go by that of settled jobs. */
+function budgetView({ spentUusd, reservedUusd }: Run, uses: readonly BudgetUse[]): BudgetView {
+  const view: BudgetView = { usd: null, trials: null, proposals: null, agents: null, hours: null, fruitless: null };
+  for (const { limit, used: counted, max } of uses) {
+    const used = limit === 'usd' ? (spentUusd + reservedUusd) / 1e6 : counted;
+    view[limit] = { limit: max, used, left: Math.max(0, max - used) };
+  }
+  return view;
 }

@@ -45,7 +45,7 @@ export function embeddedRun({ archive, scheduler }: Service, runId: RunId): RunS
   return {
     embedded: true,
     look: async () => ({
-      run: runView(archive, findRun(archive, runId), scheduler.champion(runId), Date.now()),
+      run: runView(archive, findRun(archive, runId), scheduler.figures(runId)),
       progress: scheduler.progress().filter((slot) => slot.runId === runId),
     }),
     news() {

@@ -25,6 +25,7 @@ export interface RunFlags {
   proposals?: number;
   agents?: number;
   hours?: number;
+  fruitless?: number;
   allowUnsandboxed?: boolean;
   finalMeasure: boolean;
 }
@@ -48,6 +49,7 @@ export function withRunOptions(command: Command): Command {
     .option('--proposals <n>', 'budget of proposals', asNumber)
     .option('--agents <n>', 'largest lineage', asNumber)
     .option('--hours <n>', 'budget of wall-clock hours', asNumber)
+    .option('--fruitless <n>', 'end after so many proposals in a row without a child (default: 100)', asNumber)
     .option('--allow-unsandboxed', 'let a real model drive the process driver, which isolates nothing')
     .option('--no-final-measure', 'do not measure seed agent and champion on the rest of the suite at the end');
 }
@@ -61,7 +63,7 @@ export async function specOf(flags: RunFlags): Promise<RunSpec> {
 }
 
 function fieldsOf(flags: RunFlags): Record<string, unknown> {
-  const { usd, trials, proposals, agents, hours, model } = flags;
+  const { usd, trials, proposals, agents, hours, fruitless, model } = flags;
   return given({
     name: flags.name,
     suite: flags.suite === undefined ? undefined : suitePath(flags.suite),
@@ -77,7 +79,7 @@ function fieldsOf(flags: RunFlags): Record<string, unknown> {
       diagnosis: flags.diagnosisModel ?? model,
       selfEdit: flags.editModel ?? model,
     }),
-    budget: given({ usd, trials, proposals, agents, hours }),
+    budget: given({ usd, trials, proposals, agents, hours, fruitless }),
   });
 }
 

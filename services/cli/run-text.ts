@@ -15,7 +15,7 @@ export function runText(run: RunView, { paint }: Pick<Terminal, 'paint'>): strin
   return [
     `${paint.bold(run.id)}  ${plainLine(spec.name, 80)}  ${paintState(paint, run.state)}${why}`,
     `  suite ${plainLine(spec.suite)}, policy ${spec.policy.kind}, seed ${spec.randomSeed}, ${spec.slots} slots, sandbox ${spec.sandbox}`,
-    `  time ${duration((run.endedAt ?? Date.now()) - run.createdAt)}${limitText(budget.hours, 'h')}`,
+    `  time ${duration((run.endedAt ?? Date.now()) - run.createdAt)}${hoursText(budget.hours)}`,
     `  trials ${ofLimit(counts.trials, budget.trials?.limit)}, proposals ${ofLimit(counts.proposals, budget.proposals?.limit)}, agents ${ofLimit(counts.agents, budget.agents?.limit)}`,
     `  champion ${best}`,
     `  spent ${spendText(run)}`,
@@ -37,8 +37,9 @@ function spendTable(spend: SpendView[]): string {
   );
 }
 
-function limitText(limit: { limit: number } | null, unit: string): string {
-  return limit === null ? '' : ` of ${limit.limit} ${unit}`;
+/** The clock of the budget stands still while a run is paused. */
+function hoursText(hours: RunView['budget']['hours']): string {
+  return hours === null ? '' : `, ${hours.used.toFixed(2)} of ${hours.limit} h used`;
 }
 
 export function indented(text: string): string {

@@ -4,7 +4,7 @@ import type { Proposal, Trial } from '#archive/schema.ts';
 import type { AgentDetail } from '#services/api/schema.ts';
 import { agentDetail, runView } from '#services/api/view.ts';
 import { CladeError } from '#services/errors.ts';
-import { championOf } from '#services/scheduler/champion.ts';
+import { readFigures } from '#services/scheduler/run-figures.ts';
 import { type CommonOptions, command, configOf } from './command.ts';
 import { type Found, findAny, openHome } from './open-home.ts';
 import { plainLine, plainText } from './plain-text.ts';
@@ -62,7 +62,7 @@ function textAskedFor(found: Found, { transcript, patch, graderLog }: ShowFlags)
 
 function described(archive: Archive, found: Found, terminal: Terminal): { json: unknown; text: string } {
   if (found.kind === 'run') {
-    const run = runView(archive, found.run, championOf(archive, found.run), Date.now());
+    const run = runView(archive, found.run, readFigures(archive, found.run, Date.now()));
     return { json: run, text: runText(run, terminal) };
   }
   if (found.kind === 'agent') {

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
+import { readOwner } from '#archive/owner.ts';
 import type { RunView } from '#services/api/schema.ts';
 import { runView } from '#services/api/view.ts';
-import { championOf } from '#services/scheduler/champion.ts';
+import { readFigures } from '#services/scheduler/run-figures.ts';
 import { type CommonOptions, command, configOf } from './command.ts';
 import { openHome, pickRun } from './open-home.ts';
 import { plainLine } from './plain-text.ts';
 import { runText } from './run-text.ts';
-import { readServiceFile } from './service-file.ts';
 import { table } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import { duration, ofLimit, paintScore, paintState, shortId, spendText } from './words.ts';
@@ -22,15 +22,20 @@ async function status(name: string | undefined, { home, json }: CommonOptions, t
   const config = configOf(terminal, { home });
   await using archive = await openHome(config.home);
   const chosen = name === undefined ? archive.runs.list() : [pickRun(archive, name)];
-  const runs = chosen.map((run) => runView(archive, run, championOf(archive, run), Date.now()));
+  const runs = chosen.map((run) => runView(archive, run, readFigures(archive, run, Date.now())));
   if (json) return terminal.print(JSON.stringify(name === undefined ? runs : runs[0]));
   if (name !== undefined) return terminal.print(runs.map((run) => runText(run, terminal)).join('\n'));
-  const service = await readServiceFile(config.home);
-  terminal.print(
-    service === null ? `No service runs for ${config.home}.` : `Service: ${service.url} (process ${service.pid})`,
-  );
+  terminal.print(ownerText(config.home));
   if (runs.length > 0) terminal.print(runTable(runs, terminal));
   else terminal.print('There is no run yet. "clade run" begins one.');
+}
+
+function ownerText(home: string): string {
+  const owner = readOwner(home);
+  if (owner === null) return `No service runs for ${home}.`;
+  return owner.url === null
+    ? `Process ${owner.pid} works in ${home}, and listens nowhere.`
+    : `Service: ${owner.url} (process ${owner.pid})`;
 }
 
 function runTable(runs: RunView[], { paint }: Terminal): string {

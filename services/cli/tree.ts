@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { agentView } from '#services/api/view.ts';
-import { championOf } from '#services/scheduler/champion.ts';
+import { readFigures } from '#services/scheduler/run-figures.ts';
 import { asCount, type CommonOptions, command, configOf } from './command.ts';
 import { drawTree } from './lineage-tree.ts';
 import { openHome, pickRun } from './open-home.ts';
@@ -28,7 +28,7 @@ async function tree(
   await using archive = await openHome(configOf(terminal, { home }).home);
   const run = pickRun(archive, name);
   const agents = archive.agents.lineage(run.id).map(agentView);
-  const champion = championOf(archive, run);
+  const { champion } = readFigures(archive, run, Date.now());
   if (json) return terminal.print(JSON.stringify({ run: run.id, champion, agents }));
   const options = {
     champion,

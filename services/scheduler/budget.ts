@@ -10,16 +10,26 @@ export interface Exhausted {
   reason: string;
 }
 
+/** How far one limit of a budget is used. */
+export interface BudgetUse {
+  limit: keyof Budget;
+  used: number;
+  max: number;
+}
+
 /** What is left of a budget, as policies are told it. Trials and proposals count when they begin, money when a job settles. */
 export function budgetLeft(budget: Budget, standing: RunStanding, nowMs: number): BudgetLeft {
-  const shares = uses(budget, standing, nowMs).map(({ used, limit }) => Math.max(0, 1 - used / limit));
+  // A row of failures can end with the next child: it says nothing of how long the run will go on.
+  const shares = budgetUses(budget, standing, nowMs)
+    .filter(({ limit }) => limit !== 'fruitless')
+    .map(({ used, max }) => Math.max(0, 1 - used / max));
   return { trials: budget.trials, share: Math.min(1, ...shares) };
 }
 
 /** The first limit that the run has met, or null. */
 export function exhausted(budget: Budget, standing: RunStanding, nowMs: number): Exhausted | null {
-  const met = uses(budget, standing, nowMs).find(({ used, limit }) => used >= limit);
-  if (met) return { limit: met.name, reason: `budget: ${met.said}` };
+  const met = budgetUses(budget, standing, nowMs).find(({ used, max }) => used >= max);
+  if (met) return { limit: met.limit, reason: `budget: ${said(met)}` };
   if (!standing.budgetRefused) return null;
   return {
     limit: 'usd',
@@ -32,29 +42,39 @@ export function agentsSpokenFor(budget: Budget, standing: RunStanding): boolean 
   return budget.agents !== null && standing.agents.length + standing.proposing >= budget.agents;
 }
 
-interface Use {
-  name: keyof Budget;
-  used: number;
-  limit: number;
-  said: string;
-}
-
 /** How far each limit that was given is used, in the order in which they are named when several are met at once. */
-function uses(budget: Budget, standing: RunStanding, nowMs: number): Use[] {
-  const spentUsd = standing.spentUusd / 1e6;
-  const hours = Math.max(0, nowMs - standing.startedMs) / hourMs;
-  const { trialsBegun, proposalsBegun, agents } = standing;
-  return [
-    use('usd', spentUsd, budget.usd, (limit) => `${dollars(spentUsd)} of ${dollars(limit)} spent`),
-    use('trials', trialsBegun, budget.trials, (limit) => `${trialsBegun} of ${limit} trials begun`),
-    use('proposals', proposalsBegun, budget.proposals, (limit) => `${proposalsBegun} of ${limit} proposals begun`),
-    use('agents', agents.length, budget.agents, (limit) => `${agents.length} of ${limit} agents in the lineage`),
-    use('hours', hours, budget.hours, (limit) => `${hours.toFixed(2)} of ${limit} hours passed`),
-  ].flat();
+export function budgetUses(budget: Budget, standing: RunStanding, nowMs: number): BudgetUse[] {
+  const used: Record<keyof Budget, number> = {
+    usd: standing.spentUusd / 1e6,
+    trials: standing.trialsBegun,
+    proposals: standing.proposalsBegun,
+    agents: standing.agents.length,
+    hours: Math.max(0, (standing.restingSinceMs ?? nowMs) - standing.startedMs) / hourMs,
+    fruitless: standing.fruitless,
+  };
+  return order.flatMap((limit) => {
+    const max = budget[limit];
+    return max === null ? [] : [{ limit, used: used[limit], max }];
+  });
 }
 
-function use(name: keyof Budget, used: number, limit: number | null, said: (limit: number) => string): Use[] {
-  return limit === null ? [] : [{ name, used, limit, said: said(limit) }];
+const order = ['usd', 'trials', 'proposals', 'agents', 'hours', 'fruitless'] as const satisfies (keyof Budget)[];
+
+function said({ limit, used, max }: BudgetUse): string {
+  switch (limit) {
+    case 'usd':
+      return `${dollars(used)} of ${dollars(max)} spent`;
+    case 'trials':
+      return `${used} of ${max} trials begun`;
+    case 'proposals':
+      return `${used} of ${max} proposals begun`;
+    case 'agents':
+      return `${used} of ${max} agents in the lineage`;
+    case 'hours':
+      return `${used.toFixed(2)} of ${max} hours passed`;
+    case 'fruitless':
+      return `the last ${used} proposals ended without a child`;
+  }
 }
 
 function dollars(usd: number): string {

@@ -55,7 +55,7 @@ function close({ policy, standing, spec, nowMs }: Situation): Choice {
 /** The final measure goes beyond a budget of trials or agents, never beyond one of money or time. */
 function affordsFinalMeasure(spec: RunSpec, standing: RunStanding, nowMs: number): boolean {
   const { usd, hours } = spec.budget;
-  const binding = { usd, hours, trials: null, proposals: null, agents: null };
+  const binding = { usd, hours, trials: null, proposals: null, agents: null, fruitless: null };
   return spec.finalMeasure && exhausted(binding, standing, nowMs) === null;
 }
 

@@ -1,15 +1,29 @@
 import type { Archive } from '#archive/archive.ts';
-import type { AgentId, Run, RunId } from '#archive/schema.ts';
+import type { AgentId, Run, RunId, RunSpec } from '#archive/schema.ts';
+import { type BudgetUse, budgetUses } from './budget.ts';
 import { createPolicy } from './policies/policies.ts';
 import { applyEvent, emptyStanding, type RunStanding } from './standing.ts';
 
 const PAGE = 1_000;
 
-/** The agent that a run's policy puts first, from its events alone; null before the seed agent has joined. */
-export function championOf(archive: Pick<Archive, 'events'>, run: Run): AgentId | null {
+/** What a run's events add up to: the same figures that its decisions rest on. */
+export interface RunFigures {
+  /** The agent that the run's policy puts first; null before the seed agent has joined. */
+  champion: AgentId | null;
+  /** How far each limit that was given is used. */
+  uses: BudgetUse[];
+}
+
+export function figuresOf(standing: RunStanding, spec: RunSpec, nowMs: number): RunFigures {
+  const champion = standing.agents.length === 0 ? null : createPolicy(spec.policy).champion(standing);
+  return { champion, uses: budgetUses(spec.budget, standing, nowMs) };
+}
+
+/** The figures of a run from its events alone, which takes time in the order of their number. */
+export function readFigures(archive: Pick<Archive, 'events'>, { id, spec }: Run, nowMs: number): RunFigures {
   const standing = emptyStanding();
-  foldEvents(archive, run.id, standing, 0);
-  return standing.agents.length === 0 ? null : createPolicy(run.spec.policy).champion(standing);
+  foldEvents(archive, id, standing, 0);
+  return figuresOf(standing, spec, nowMs);
 }
 
 /** Brings a standing that has the run's events up to `seq` up to the last one. @returns the last one's `seq`. */

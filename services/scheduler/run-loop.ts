@@ -2,11 +2,11 @@ import type { Archive } from '#archive/archive.ts';
 import type { Action, Evidence, Run, RunId, RunState } from '#archive/schema.ts';
 import { chooseEvidence } from '#services/proposer/evidence.ts';
 import type { Queue } from '#services/queue/queue.ts';
-import { foldEvents } from './champion.ts';
 import { decide } from './decide.ts';
 import { createPolicy } from './policies/policies.ts';
 import type { Policy } from './policies/policy.ts';
 import { evidenceRng } from './rng.ts';
+import { foldEvents } from './run-figures.ts';
 import { emptyStanding, type RunStanding } from './standing.ts';
 
 /** The decisions of one run. Its picture of the run is the fold of the run's events, so it can be dropped and made again. */

@@ -1,13 +1,13 @@
 import type { Archive } from '#archive/archive.ts';
 import { DiskFull } from '#archive/errors.ts';
-import type { AgentId, JobId, Run, RunId, RunSpec, RunState } from '#archive/schema.ts';
+import type { JobId, Run, RunId, RunSpec, RunState } from '#archive/schema.ts';
 import { CladeError } from '#services/errors.ts';
 import type { Log } from '#services/log.ts';
 import type { Queue } from '#services/queue/queue.ts';
 import type { Progress } from '#services/worker/control-client.ts';
-import { championOf } from './champion.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { NewRun } from './prepare-run.ts';
+import { figuresOf, type RunFigures, readFigures } from './run-figures.ts';
 import { RunLoop } from './run-loop.ts';
 
 /** How often doorbells are rung again, ended leases are taken back and the disk is looked at. */
@@ -32,7 +32,7 @@ export type SlotProgress = Progress & { runId: RunId; sinceMs: number };
 /** Drives every run: gives its loop a turn whenever something happened to it, and carries out what operators ask. */
 export class Scheduler implements Disposable {
   readonly #loops = new Map<RunId, RunLoop>();
-  readonly #champions = new Map<RunId, AgentId | null>();
+  readonly #figuresOfEnded = new Map<RunId, RunFigures>();
   readonly #progress = new Map<JobId, SlotProgress>();
   readonly #listeners = new Set<() => void>();
   readonly #harnessFailures = new Map<RunId, number>();
@@ -87,14 +87,13 @@ export class Scheduler implements Disposable {
     }
   }
 
-  /** The best agent so far by the run's own rule; null for a run without agents. */
-  champion(runId: RunId): AgentId | null {
-    const run = this.#deps.archive.runs.get(runId);
-    if (run === null) return null;
+  /** Who leads by the run's own rule, and how far its budget is used. @throws CladeError when there is no such run. */
+  figures(runId: RunId): RunFigures {
+    const run = this.#runOf(runId);
     const loop = this.#loops.get(runId);
-    if (loop === undefined) return this.#championOfEnded(run);
+    if (loop === undefined) return this.#figuresOf(run);
     loop.catchUp();
-    return loop.standing.agents.length === 0 ? null : loop.policy.champion(loop.standing);
+    return figuresOf(loop.standing, run.spec, this.#deps.clock());
   }
 
   /** What is being done now, oldest first. */
@@ -136,12 +135,17 @@ export class Scheduler implements Disposable {
   }
 
   #move(runId: RunId, from: RunState[], to: RunState, reason: string | null): void {
-    const run = this.#deps.archive.runs.get(runId);
-    if (run === null) throw new CladeError('not-found', `There is no run ${runId}. List the runs to find its id.`);
+    const run = this.#runOf(runId);
     if (!from.includes(run.state)) {
       throw new CladeError('wrong-state', `Run ${runId} is ${run.state}; this needs it to be ${from.join(' or ')}.`);
     }
     this.#deps.archive.runs.setState(runId, to, reason, this.#deps.clock());
+  }
+
+  #runOf(runId: RunId): Run {
+    const run = this.#deps.archive.runs.get(runId);
+    if (run === null) throw new CladeError('not-found', `There is no run ${runId}. List the runs to find its id.`);
+    return run;
   }
 
   #loopOf(runId: RunId): RunLoop {
@@ -152,12 +156,12 @@ export class Scheduler implements Disposable {
   }
 
   /** Nothing happens to a run that has ended, so its events are folded once. */
-  #championOfEnded(run: Run): AgentId | null {
-    const known = this.#champions.get(run.id);
+  #figuresOf(run: Run): RunFigures {
+    const known = this.#figuresOfEnded.get(run.id);
     if (known !== undefined) return known;
-    const champion = championOf(this.#deps.archive, run);
-    this.#champions.set(run.id, champion);
-    return champion;
+    const figures = readFigures(this.#deps.archive, run, this.#deps.clock());
+    if (isOver(run.state)) this.#figuresOfEnded.set(run.id, figures);
+    return figures;
   }
 
   /** Gives every run a turn, once however often it was asked for in the meantime. */

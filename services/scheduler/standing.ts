@@ -1,4 +1,4 @@
-import type { AgentId, Event, EventData, JobId, TrialOutcome } from '#archive/schema.ts';
+import type { AgentId, Event, EventData, JobId, ProposalOutcome, TrialOutcome } from '#archive/schema.ts';
 import type { AgentStanding, Standing } from './policies/policy.ts';
 
 /** A run's standing with what only deciding needs. Change it by `applyEvent` alone. */
@@ -11,6 +11,10 @@ export interface RunStanding extends Standing {
   readonly draining: number;
   /** The ledger refused a call for want of the run's money, even with nothing else under way. */
   readonly budgetRefused: boolean;
+  /** Since when the run rests (paused or over); null while it goes on. Its clock stands still meanwhile. */
+  readonly restingSinceMs: number | null;
+  /** Proposals in a row, up to the last one settled, that ended without a child. */
+  readonly fruitless: number;
 }
 
 /** The standing of a run to which nothing has happened yet. */
@@ -70,11 +74,12 @@ class FoldedStanding implements RunStanding {
   decisions = 0;
   closing: string | null = null;
   budgetRefused = false;
+  fruitless = 0;
+  restingSinceMs: number | null = null;
   readonly #byId = new Map<AgentId, FoldedAgent>();
   readonly #taskIndex = new Map<string, number>();
   readonly #open = new Set<JobId>();
   readonly #draining = new Set<JobId>();
-  #restingSinceMs: number | null = null;
 
   readonly agent = (id: AgentId): FoldedAgent => {
     const agent = this.#byId.get(id);
@@ -122,10 +127,10 @@ class FoldedStanding implements RunStanding {
   /** A paused run's clock stands still: its start moves on by the time that it rested. */
   #move({ state, reason }: EventData & { kind: 'run-state' }, at: number): void {
     const rests = state === 'paused' || state === 'stopped' || state === 'finished' || state === 'failed';
-    if (rests) this.#restingSinceMs ??= at;
-    else if (this.#restingSinceMs !== null) {
-      this.startedMs += at - this.#restingSinceMs;
-      this.#restingSinceMs = null;
+    if (rests) this.restingSinceMs ??= at;
+    else if (this.restingSinceMs !== null) {
+      this.startedMs += at - this.restingSinceMs;
+      this.restingSinceMs = null;
     }
     if (state === 'closing' && this.closing === null) this.#close(reason ?? 'finished');
   }
@@ -152,8 +157,9 @@ class FoldedStanding implements RunStanding {
     this.agent(parent).proposing += 1;
   }
 
-  #settleProposal({ proposal, parent, spentUusd }: EventData & { kind: 'proposal-settled' }): void {
+  #settleProposal({ proposal, parent, outcome, spentUusd }: EventData & { kind: 'proposal-settled' }): void {
     this.#end(proposal, spentUusd);
+    if (!isSetAside(outcome)) this.fruitless = outcome === 'joined' ? 0 : this.fruitless + 1;
     this.proposing -= 1;
     this.agent(parent).proposing -= 1;
   }
@@ -200,6 +206,6 @@ class FoldedStanding implements RunStanding {
   }
 }
 
-function isSetAside(outcome: TrialOutcome): boolean {
+function isSetAside(outcome: TrialOutcome | ProposalOutcome): boolean {
   return outcome === 'infra' || outcome === 'cancelled';
 }

@@ -74,7 +74,7 @@ describe('wrong requests get one clear problem', () => {
   it('a fault of ours says nothing of itself', async () => {
     await using service = await testService();
     const run = await newRun(service.archive);
-    service.control.champion = () => {
+    service.control.figures = () => {
       throw new TypeError('secret path /etc/x');
     };
     const response = await service.api.inject(`/v1/runs/${run.id}`);

@@ -2,11 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Archive, openArchive } from '#archive/archive.ts';
-import { type Action, type AgentId, type Lease, type Run, RunSpec } from '#archive/schema.ts';
+import { type Action, type AgentId, type Lease, type Run, type RunId, RunSpec } from '#archive/schema.ts';
 import type { ApiDeps, RunControl } from '#services/api/deps.ts';
 import type { ModelView, ProgressView } from '#services/api/schema.ts';
 import { type Api, createServer } from '#services/api/server.ts';
 import { CladeError } from '#services/errors.ts';
+import { type RunFigures, readFigures } from '#services/scheduler/run-figures.ts';
 
 export const models: ModelView[] = [
   {
@@ -86,8 +87,8 @@ export class TestControl implements RunControl {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
-  champion(id: string): AgentId {
-    return `${id}-a1`;
+  figures(id: RunId): RunFigures {
+    return readFigures(this.#archive, this.#archive.runs.get(id)!, 5);
   }
 
   #move(id: string, to: 'paused' | 'running' | 'stopped'): void {

@@ -47,6 +47,13 @@ export function run(given: Partial<Run> = {}): Run {
 
 export function runShown(given: Partial<RunView> = {}): RunView {
   const limit = (max: number, used: number) => ({ limit: max, used, left: max - used });
-  const budget = { usd: limit(1, 0.0312), trials: limit(10, 5), proposals: null, agents: null, hours: null };
+  const budget = {
+    usd: limit(1, 0.0312),
+    trials: limit(10, 5),
+    proposals: null,
+    agents: null,
+    hours: null,
+    fruitless: null,
+  };
   return { ...run(), champion: null, budget, spend: [], ...given };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Budget } from '#archive/schema.ts';
-import { agentsSpokenFor, budgetLeft, exhausted } from '#services/scheduler/budget.ts';
+import { agentsSpokenFor, budgetLeft, budgetUses, exhausted } from '#services/scheduler/budget.ts';
 import { World } from './policies-world.ts';
 
 const a1 = 'r000000-a1';
@@ -31,11 +31,12 @@ describe('a budget', () => {
     [{ agents: 2 }, 'budget: 2 of 2 agents in the lineage'],
     [{ hours: 0.5 }, 'budget: 0.50 of 0.5 hours passed'],
     [{ trials: 2, usd: 0.1 }, 'budget: $0.25 of $0.10 spent'],
+    [{ fruitless: 1 }, 'budget: the last 1 proposals ended without a child'],
   ])('of %o is exhausted, and says so', (limits, reason) => {
     expect(exhausted(Budget.parse(limits), used().standing, 1_800_000)?.reason).toBe(reason);
   });
 
-  it.each([{}, { usd: 0.26 }, { trials: 4 }, { proposals: 3 }, { agents: 3 }, { hours: 0.51 }])(
+  it.each([{}, { usd: 0.26 }, { trials: 4 }, { proposals: 3 }, { agents: 3 }, { hours: 0.51 }, { fruitless: 2 }])(
     'of %o is not',
     (limits) => {
       expect(exhausted(Budget.parse(limits), used().standing, 1_800_000)).toBeNull();
@@ -50,6 +51,18 @@ describe('a budget', () => {
       share: 0.25,
     });
     expect(budgetLeft(Budget.parse({ trials: 2 }), standing, 0)).toEqual({ trials: 2, share: 0 });
+  });
+
+  it('of hours stands still while the run is paused, and once it is over', () => {
+    const world = used();
+    const hours = (nowMs: number) => budgetUses(Budget.parse({ hours: 4 }), world.standing, nowMs)[0]?.used;
+    expect(hours(3_600_000)).toBe(1);
+    world.tell({ kind: 'run-state', state: 'paused', reason: null }, 3_600_000);
+    expect(hours(7_200_000)).toBe(1);
+    world.tell({ kind: 'run-state', state: 'running', reason: null }, 7_200_000);
+    expect(hours(10_800_000)).toBe(2);
+    world.tell({ kind: 'run-state', state: 'finished', reason: null }, 10_800_000);
+    expect(hours(36_000_000)).toBe(2);
   });
 
   it('of money is exhausted when the ledger could not pay for another call', () => {
@@ -92,5 +105,19 @@ describe('a run with a budget', () => {
     expect(world.run()).toBe('budget: $0.000200 of $0.000200 spent');
     expect(world.standing.agents[0]?.n).toBeLessThan(30);
     expect(world.standing.evaluating + world.standing.proposing).toBe(0);
+  });
+  it('of trials alone ends when no proposal ever makes a child', () => {
+    const failing = { slots: 2, spec: { budget: { trials: 500 } }, proposal: () => 'fails-smoke' as const };
+    const world = new World(failing);
+    expect(world.run()).toBe('budget: the last 100 proposals ended without a child');
+    expect(world.standing.agents).toHaveLength(1);
+  });
+
+  it('counts fruitless proposals from the last child on, and not those that the harness failed at', () => {
+    const outcomes = ['empty', 'empty', null, 'infra', 'empty', 'infra', 'empty', 'empty'] as const;
+    let at = 0;
+    const world = new World({ spec: { budget: { fruitless: 3 } }, proposal: () => outcomes[at++] ?? null });
+    expect(world.run()).toBe('budget: the last 3 proposals ended without a child');
+    expect(at).toBe(outcomes.length);
   });
 });

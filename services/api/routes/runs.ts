@@ -13,14 +13,14 @@ import { answers } from './answers.ts';
 export function runRoutes(app: Api, deps: ApiDeps): void {
   createRoute(app, deps);
   steerRoutes(app, deps);
-  const { archive, scheduler, nowMs = Date.now } = deps;
+  const { archive, scheduler } = deps;
 
   app.get('/v1/runs', { schema: answers(z.array(Run), 'All runs, newest first') }, async () => archive.runs.list());
 
   const one = { params: IdParams, ...answers(RunView, 'A run: champion, what is left of its budget, spend by role') };
   app.get('/v1/runs/:id', { schema: one }, async ({ params }) => {
     const run = findRun(archive, params.id);
-    return runView(archive, run, scheduler.champion(run.id), nowMs());
+    return runView(archive, run, scheduler.figures(run.id));
   });
 
   const lineage = {
@@ -58,11 +58,11 @@ function createRoute(app: Api, { archive, scheduler, createRun, models, nowMs = 
       key === undefined ? { run: await createRun(body), replayed: false } : await keys.createRun(key, body);
     if (replayed) reply.header('idempotency-replayed', 'true');
     reply.code(201).header('location', `/v1/runs/${run.id}`);
-    return runView(archive, run, scheduler.champion(run.id), nowMs());
+    return runView(archive, run, scheduler.figures(run.id));
   });
 }
 
-function steerRoutes(app: Api, { archive, scheduler, nowMs = Date.now }: ApiDeps): void {
+function steerRoutes(app: Api, { archive, scheduler }: ApiDeps): void {
   const verbs = {
     pause: 'Lets the work under way end and begins nothing new',
     resume: 'Goes on with a paused run',
@@ -73,7 +73,7 @@ function steerRoutes(app: Api, { archive, scheduler, nowMs = Date.now }: ApiDeps
     app.post(`/v1/runs/:id/${verb}`, { schema }, async ({ params }) => {
       const { id } = findRun(archive, params.id);
       scheduler[verb](id);
-      return runView(archive, findRun(archive, id), scheduler.champion(id), nowMs());
+      return runView(archive, findRun(archive, id), scheduler.figures(id));
     });
   }
 }
