@@ -74,8 +74,8 @@ function sha256(bytes: Uint8Array): string {
 /** The file appears whole or not at all, and stays: its bytes and its name reach the disk before this returns. */
 function writeDurably(file: string, workshop: string, bytes: Uint8Array): void {
   const folder = dirname(file);
-  mkdirSync(folder, { recursive: true });
   mkdirSync(workshop, { recursive: true });
+  if (mkdirSync(folder, { recursive: true }) !== undefined) withFile(dirname(folder), 'r', fsyncSync);
   const unfinished = join(workshop, randomUUID());
   try {
     withFile(unfinished, 'wx', (descriptor) => {

@@ -1,65 +1,86 @@
-import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { globSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import Docker from 'dockerode';
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { openArchive } from '#archive/archive.ts';
 import type { Trial } from '#archive/schema.ts';
+import { createDrivers } from '#sandbox/drivers.ts';
 import { replay } from '#services/scheduler/replay.ts';
 import { postRun, runIn, startService, temporaryHome } from '#test/service-process.ts';
 
-const KILLS = 50;
+/** Most moments with plain processes, which take the least time to begin again; the others show that nothing of them is left. */
+const cases = [
+  { sandbox: 'process', kills: 50, trials: 90, available: true },
+  { sandbox: 'bubblewrap', kills: 12, trials: 20, available: inject('bubblewrap').available },
+  { sandbox: 'docker', kills: 12, trials: 20, available: inject('docker').available },
+] as const;
 
-it(`loses nothing when the service is killed at ${KILLS} seeded moments of a run`, { timeout: 600_000 }, async () => {
-  using temporary = temporaryHome();
-  const { home } = temporary;
-  const random = xoroshiro128plus(20_260_101);
-  const spec = { suite: 'katas', sandbox: 'process', slots: 2, randomSeed: 7, budget: { trials: 90 } };
-  let runId: string | null = null;
-  let settled = new Map<string, string>();
+describe.each(cases)('a run in $sandbox sandboxes', ({ sandbox, kills, trials, available }) => {
+  it.skipIf(!available)(
+    `loses nothing when the service is killed at ${kills} seeded moments`,
+    {
+      timeout: 900_000,
+    },
+    async () => {
+      await createDrivers()[sandbox].prepare('clade/base:1');
+      using temporary = temporaryHome();
+      const { home } = temporary;
+      const random = xoroshiro128plus(20_260_101);
+      const spec = { suite: 'katas', sandbox, slots: 2, randomSeed: 7, budget: { trials } };
+      let runId: string | null = null;
+      let settled = new Map<string, string>();
 
-  for (let kill = 1; kill <= KILLS; kill += 1) {
-    await using service = await startService(home);
-    runId ??= (await postRun(service.url, spec)).id;
-    await sleep(uniformFloat64(random) * 1_200);
-    await service.end('SIGKILL');
-    const now = await settledTrials(home, runId);
-    const changed = [...settled].filter(([id, verdict]) => now.get(id) !== verdict);
-    expect(changed, `after kill ${kill} every trial settled before still has its verdict`).toEqual([]);
-    settled = now;
-  }
+      for (let kill = 1; kill <= kills; kill += 1) {
+        await using service = await startService(home);
+        runId ??= (await postRun(service.url, spec)).id;
+        await sleep(uniformFloat64(random) * 1_200);
+        await service.end('SIGKILL');
+        const now = await settledTrials(home, runId);
+        const changed = [...settled].filter(([id, verdict]) => now.get(id) !== verdict);
+        expect(changed, `after kill ${kill} every trial settled before still has its verdict`).toEqual([]);
+        settled = now;
+      }
 
-  await using service = await startService(home);
-  const run = await runIn(service.url, runId!, ['finished', 'failed'], 300_000);
-  expect(run.state).toBe('finished');
-  expect((await service.end('SIGTERM')).exitCode).toBe(0);
+      await using service = await startService(home);
+      const run = await runIn(service.url, runId!, ['finished', 'failed'], 300_000);
+      expect(run.state).toBe('finished');
+      expect((await service.end('SIGTERM')).exitCode).toBe(0);
 
-  await using archive = await openArchive(home, { readOnly: true });
-  const trials = allTrials(archive.trials.list(runId!, { limit: 10_000 }));
-  expect([...settled].filter(([id, verdict]) => trials.get(id) !== verdict)).toEqual([]);
-  const calls = archive.ledger.spend(runId!);
-  const { spentUusd, reservedUusd } = archive.runs.get(runId!)!;
-  expect(calls.reduce((sum, row) => sum + row.spentUusd, 0)).toBe(spentUusd);
-  expect(reservedUusd).toBe(0);
-  expect(replay(archive, runId!)?.firstDifference).toBeNull();
-  expect(readdirSync(join(home, 'worktrees'))).toEqual([]);
-  expect(sandboxesOf(archive.ownerId)).toEqual([]);
+      await using archive = await openArchive(home, { readOnly: true });
+      const verdicts = verdictsOf(archive.trials.list(runId!));
+      expect([...settled].filter(([id, verdict]) => verdicts.get(id) !== verdict)).toEqual([]);
+      const { spentUusd, reservedUusd } = archive.runs.get(runId!)!;
+      expect(archive.ledger.spend(runId!).reduce((sum, row) => sum + row.spentUusd, 0)).toBe(spentUusd);
+      expect(reservedUusd).toBe(0);
+      expect(replay(archive, runId!).firstDifference).toBeNull();
+      expect(readdirSync(join(home, 'worktrees'))).toEqual([]);
+      expect(await sandboxesOf(archive.ownerId)).toEqual([]);
+    },
+  );
 });
 
 async function settledTrials(home: string, runId: string): Promise<Map<string, string>> {
   await using archive = await openArchive(home, { readOnly: true });
-  const trials = archive.trials.list(runId, { limit: 10_000 });
-  return allTrials(trials.filter(({ outcome }) => outcome !== null));
+  return verdictsOf(archive.trials.list(runId).filter(({ outcome }) => outcome !== null));
 }
 
-function allTrials(trials: Trial[]): Map<string, string> {
+function verdictsOf(trials: Trial[]): Map<string, string> {
   return new Map(trials.map(({ id, agentId, task, outcome, y }) => [id, `${agentId} ${task} ${outcome} ${y}`]));
 }
 
-/** Sandboxes of the process driver that are still there: a temporary directory each, with a note of whose it is. */
-function sandboxesOf(ownerId: string): string[] {
-  const notes = globSync('clade-*/labels.json', { cwd: tmpdir() });
-  return notes.filter((note) => readFileSync(join(tmpdir(), note), 'utf8').includes(ownerId));
+/** What is left of the sandboxes of this owner, of whichever kind: containers, directories, control groups. */
+async function sandboxesOf(ownerId: string): Promise<string[]> {
+  const name = `clade-${createHash('sha256').update(ownerId).digest('hex').slice(0, 12)}-*`;
+  const filters = { label: [`dev.clade.owner=${ownerId}`] };
+  const containers = inject('docker').available ? await new Docker().listContainers({ all: true, filters }) : [];
+  return [
+    ...containers.map(({ Id }) => Id),
+    ...globSync(name, { cwd: tmpdir() }),
+    ...globSync(`**/${name}`, { cwd: '/sys/fs/cgroup' }),
+  ];
 }
