@@ -48,8 +48,8 @@ export interface Flags {
  */
 export function readConfig(env: Record<string, string | undefined> = process.env, flags: Flags = {}): Config {
   const parsed = Environment.safeParse({
-    ...env,
-    ...dropUndefined({
+    ...dropUnset(env),
+    ...dropUnset({
       CLADE_HOME: flags.home,
       CLADE_HOST: flags.host,
       CLADE_PORT: flags.port,
@@ -96,6 +96,7 @@ function readCatalog(path: string | undefined): ModelCatalog {
   throw wrong(`is not a model catalogue: ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-function dropUndefined(record: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+/** An empty variable is one that is not set: Compose files pass on what they were not given that way. */
+function dropUnset(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined && value !== ''));
 }

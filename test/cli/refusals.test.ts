@@ -70,6 +70,12 @@ it('settings of the environment are checked, and named', async () => {
   );
 });
 
+it('settings of the environment that are empty count as not set', async () => {
+  using place = temporary();
+  const env = { CLADE_VIEWER_TOKEN: '', CLADE_PORT: '', CLADE_MODELS: '', CLADE_HOME: place.directory };
+  expectRefusal(await clade(['status'], env), /no archive in/);
+});
+
 describe('as a process', () => {
   it('a data directory that cannot be one, a database of another version, a broken suite', async () => {
     using place = temporary();
