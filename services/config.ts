@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { CladeError } from './errors.ts';
+import type { EndpointOf } from './gateway/endpoint.ts';
 import { ModelCatalog } from './gateway/models.ts';
 
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
@@ -28,7 +29,7 @@ export interface Config {
   tokens: { admin?: string | undefined; viewer?: string | undefined };
   catalog: ModelCatalog;
   /** Base URL and key of a model's provider, looked up under the names that its entry gives. */
-  endpointOf: (names: { baseUrlEnv: string; apiKeyEnv: string }) => { baseUrl: string | null; apiKey: string | null };
+  endpointOf: EndpointOf;
   logLevel: z.infer<typeof LogLevel>;
   /** Below this much free disk space runs pause. */
   minFreeMiB: number;
@@ -67,7 +68,10 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     port: data.CLADE_PORT,
     tokens: { admin: data.CLADE_ADMIN_TOKEN, viewer: data.CLADE_VIEWER_TOKEN },
     catalog: readCatalog(data.CLADE_MODELS),
-    endpointOf: ({ baseUrlEnv, apiKeyEnv }) => ({ baseUrl: env[baseUrlEnv] || null, apiKey: env[apiKeyEnv] || null }),
+    endpointOf: ({ baseUrl, baseUrlEnv, apiKeyEnv }) => ({
+      baseUrl: baseUrl ?? (env[baseUrlEnv] || null),
+      apiKey: env[apiKeyEnv] || null,
+    }),
     logLevel: data.CLADE_LOG,
     minFreeMiB: data.CLADE_MIN_FREE_MIB,
   };

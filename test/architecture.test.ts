@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Who may import whom, by folder; the longest matching folder decides. What falls under the same line is one house. */
+/** Who may import whom, by folder or single file; the longest matching folder decides. What falls under the same line is one house. */
 const mayImport: Record<string, string[]> = {
   sandbox: [],
   benchmarks: [],
@@ -15,7 +15,14 @@ const mayImport: Record<string, string[]> = {
   'services/queue': ['archive'],
   'services/gateway': ['archive', 'services'],
   'services/gateway/rehearsal': ['benchmarks'],
-  'services/evaluator': ['benchmarks', 'sandbox', 'archive', 'services/worker', 'services/scheduler/policies'],
+  'services/evaluator': [
+    'benchmarks',
+    'sandbox',
+    'archive',
+    'services/worker',
+    'services/scheduler/policies',
+    'services/gateway/infra-mark.ts',
+  ],
   'services/proposer': [
     'benchmarks',
     'sandbox',
@@ -98,7 +105,7 @@ const pure = [
   'services/score.ts',
   'services/scheduler/{standing,budget,decide,rng}.ts',
   'services/scheduler/policies/*.ts',
-  'services/gateway/prices.ts',
+  'services/gateway/{prices,infra-mark}.ts',
   'services/proposer/{evidence,prompts}.ts',
 ];
 
@@ -177,7 +184,7 @@ function isAllowed(file: string, specifier: string): boolean {
   const target = specifier.startsWith('#') ? specifier.slice(1) : normalize(join(from, specifier));
   const to = dirname(target);
   if (ruleFor(to) === ruleFor(from)) return true;
-  return (mayImport[ruleFor(from)] ?? []).some((allowed) => to === allowed || ruleFor(to) === allowed);
+  return (mayImport[ruleFor(from)] ?? []).some((allowed) => [target, to, ruleFor(to)].includes(allowed));
 }
 
 function ruleFor(folder: string): string {

@@ -54,7 +54,8 @@ export async function solve(assignment: Assignment, deps: SolveDeps): Promise<So
   const spec = { image, limits, labels, gpus, deadlineMs: Date.now() + assignment.solveMs + setUpMs };
   await using sandbox = await deps.driver.open(spec, { signal: deps.signal });
   await furnish(sandbox, assignment);
-  const watch = watchModel(deps.forward);
+  // Half of its time: a model that slow leaves no agent a chance.
+  const watch = watchModel(deps.forward, assignment.solveMs / 2);
   try {
     const ran = await runAgent(sandbox, assignment, { ...deps, forward: watch.forward });
     await sandbox.quiesce();

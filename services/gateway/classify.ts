@@ -14,6 +14,8 @@ export function classify(failure: unknown): Verdict {
   if (status === null) return connected ? { kind: 'unknown' } : { kind: 'unprocessed', retry: true, retryAfterMs };
   // Out of credit comes with the status of a rate limit, and waiting does not help.
   if (status === 429) return { kind: 'unprocessed', retry: error?.code !== 'insufficient_quota', retryAfterMs };
+  // 529 is what some say instead of 503; both are said at the door.
+  if (status === 503 || status === 529) return { kind: 'unprocessed', retry: true, retryAfterMs };
   // 408: the provider gave up on a request it had begun to read.
   if (status >= 300 && status < 500 && status !== 408) return { kind: 'unprocessed', retry: false, retryAfterMs };
   return { kind: 'unknown' };

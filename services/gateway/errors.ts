@@ -1,3 +1,4 @@
+import { INFRA_HEADER } from './infra-mark.ts';
 import type { ApiError } from './upstream-contract.ts';
 
 export interface ErrorOptions {
@@ -7,9 +8,6 @@ export interface ErrorOptions {
   /** The fault is the provider's or ours, so the job's outcome says nothing about the agent. Goes to `INFRA_HEADER`. */
   infra?: boolean;
 }
-
-/** Set, to the error's code, on answers that failed through no fault of the agent. */
-export const INFRA_HEADER = 'x-clade-infra';
 
 /** An error as the OpenAI API words it, so that its clients show the message. */
 export function errorResponse(status: number, error: ApiError, options: ErrorOptions = {}): Response {

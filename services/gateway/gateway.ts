@@ -69,7 +69,7 @@ export function createGateway(deps: GatewayDependencies): Gateway {
     const request = await checked(path, call.request);
     if (request instanceof Response) return request;
     const model = chosenModel(request.model, call, deps.catalog, pricesOf(call.runId));
-    if (model === null) return unknownModel(request.model, call.models);
+    if ('refused' in model) return model.refused;
     const { lease, role, seed } = call;
     const ledgerCall = { lease, role, model: request.model, requestDigest: digestOf(request) };
     const recorded = ledger.replay(ledgerCall);
@@ -121,11 +121,11 @@ function chosenModel(
   { models }: GatewayCall,
   catalog: ModelCatalog,
   prices: PriceTable,
-): { entry: CatalogEntry; price: ModelPrice } | null {
+): { entry: CatalogEntry; price: ModelPrice } | { refused: Response } {
+  if (!models.includes(name)) return { refused: unknownModel(name, models) };
   const entry = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
   const price = Object.hasOwn(prices, name) ? prices[name] : undefined;
-  if (!models.includes(name) || entry === undefined || price === undefined) return null;
-  return { entry, price };
+  return entry === undefined || price === undefined ? { refused: missingModel(name) } : { entry, price };
 }
 
 function digestOf({ path, body }: CheckedRequest): string {
@@ -154,6 +154,13 @@ function unknownModel(name: string, models: readonly string[]): Response {
   return errorResponse(404, apiError('invalid_request_error', 'model_not_found', message, 'model'), {
     shouldRetry: false,
   });
+}
+
+/** The run was begun with a model that the operator has since taken out of the catalogue. */
+function missingModel(name: string): Response {
+  const message = `Model ${name} is not in the catalogue any more: put it back into the file that CLADE_MODELS names.`;
+  const error = apiError('server_error', 'model_not_in_catalogue', message, 'model');
+  return errorResponse(502, error, { shouldRetry: false, infra: true });
 }
 
 function unknownUrl(method: string, path: string): Response {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { classify, type RetryPolicy, retryDelayMs } from './classify.ts';
 import { apiError, errorResponse } from './errors.ts';
+import { infraComment } from './infra-mark.ts';
 import type { CallLedger, LedgerCall, OpenCall } from './ledger.ts';
 import type { CatalogEntry } from './models.ts';
 import { Patience, type TimeLimits, TookTooLong } from './patience.ts';
@@ -44,7 +45,7 @@ export async function makeCall(call: LiveCall, deps: LiveCallDependencies): Prom
     const outcome = await attemptCall(call, body, open, deps);
     if (outcome instanceof Response) return outcome;
     const delayMs = retryDelayMs(classify(outcome.failure), attempt, deps.retry, Math.random());
-    if (delayMs === null) return refusedBy(outcome.failure, call.entry);
+    if (delayMs === null) return refusedBy(outcome.failure, call);
     await sleep(delayMs, undefined, { signal });
   }
 }
@@ -148,6 +149,8 @@ function breakOff(
   if (!begun) return uncertain(cause);
   const error = uncertainError(cause);
   const chat = path === '/v1/chat/completions';
+  // Before the error: many clients stop reading at that.
+  tape.write(infraComment(error.code ?? 'upstream_failed'));
   tape.write(formatSse(chat ? { event: null, data: JSON.stringify({ error }) } : responsesError(error)));
   return undefined;
 }
@@ -164,7 +167,9 @@ export function replyResponse(body: string | ReadableStream<Uint8Array>, stream:
 }
 
 function uncertain(cause: unknown): Response {
-  return errorResponse(cause instanceof TookTooLong ? 504 : 502, uncertainError(cause), { infra: true });
+  // Trying again is not for the client to decide, which cannot see that each time may be billed.
+  const options = { shouldRetry: false, infra: true };
+  return errorResponse(cause instanceof TookTooLong ? 504 : 502, uncertainError(cause), options);
 }
 
 function uncertainError(cause: unknown): ApiError {
@@ -178,7 +183,8 @@ function uncertainError(cause: unknown): ApiError {
 }
 
 /** What the provider refused, in its own words where the request is at fault and in ours where the set-up is. */
-function refusedBy({ message, facts }: UpstreamFailure, { model, baseUrlEnv, apiKeyEnv }: CatalogEntry): Response {
+function refusedBy({ message, facts }: UpstreamFailure, { entry, request }: LiveCall): Response {
+  const { model, baseUrlEnv, apiKeyEnv } = entry;
   const { status, retryAfterMs, error } = facts;
   const ours = (answer: number, code: string, text: string) =>
     errorResponse(answer, apiError('server_error', code, text), { shouldRetry: false, retryAfterMs, infra: true });
@@ -187,16 +193,17 @@ function refusedBy({ message, facts }: UpstreamFailure, { model, baseUrlEnv, api
   if (error?.code === 'upstream_not_configured') return ours(502, error.code, message);
   if (status === 401 || status === 403)
     return ours(502, 'upstream_auth', `The provider of ${model} refused the key; check ${apiKeyEnv}.`);
-  if (status === 404)
+  // Every provider has chat completions, so there it is the model that is not found; another path was the client's choice.
+  if (status === 404 && request.path === '/v1/chat/completions')
     return ours(
       502,
       'upstream_not_found',
       `The provider does not know ${model} at this address; check the catalogue and ${baseUrlEnv}.`,
     );
-  if (status === 429)
+  if (status === 429 || status >= 500)
     return ours(
-      429,
-      error?.code ?? 'rate_limit_exceeded',
+      status === 429 ? 429 : 503,
+      error?.code ?? (status === 429 ? 'rate_limit_exceeded' : 'overloaded'),
       `The provider of ${model} refuses more calls: ${error?.message ?? message}`,
     );
   if (status < 400)

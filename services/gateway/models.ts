@@ -10,6 +10,7 @@ export const CatalogEntry = z.strictObject({
     .default('openai')
     .describe('openai: any endpoint that speaks the OpenAI API.'),
   model: z.string().min(1).describe("The model's id at the provider."),
+  baseUrl: z.string().min(1).optional().describe('Base URL, /v1 included. Default: what the variable below holds.'),
   baseUrlEnv: z
     .string()
     .min(1)
@@ -18,6 +19,9 @@ export const CatalogEntry = z.strictObject({
   apiKeyEnv: z.string().min(1).default('OPENAI_API_KEY').describe('Environment variable with the key.'),
   inputUsdPerMTok: UsdPerMTok,
   cachedInputUsdPerMTok: UsdPerMTok.optional().describe('Default: the price of other input.'),
+  cacheWriteUsdPerMTok: UsdPerMTok.optional().describe(
+    'Of input that the provider says it put into its cache. Default: 1.25 times the price of other input.',
+  ),
   outputUsdPerMTok: UsdPerMTok.describe('Reasoning tokens count as output.'),
   contextTokens: z.int().positive().max(100_000_000),
   maxOutputTokens: z
@@ -30,9 +34,12 @@ export const CatalogEntry = z.strictObject({
     .default('max_completion_tokens')
     .describe('How this endpoint wants the output limit of chat completions named; older ones know only max_tokens.'),
   params: z
-    .record(z.string(), z.json())
-    .default({})
-    .describe('Fields added to every request body, such as reasoning_effort.'),
+    .strictObject({
+      chat: z.record(z.string(), z.json()).default({}),
+      responses: z.record(z.string(), z.json()).default({}),
+    })
+    .prefault({})
+    .describe('Fields added to every body of chat completions (such as reasoning_effort) or of responses (reasoning).'),
 });
 export type CatalogEntry = z.infer<typeof CatalogEntry>;
 

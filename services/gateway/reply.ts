@@ -135,39 +135,46 @@ const ChunkShape = z.looseObject({
 const EventShape = z.looseObject({ type: z.string(), response: z.unknown().optional() });
 
 const Tokens = z.int().nonnegative();
+const InputDetails = z.looseObject({ cached_tokens: Tokens.nullish(), cache_write_tokens: Tokens.nullish() }).nullish();
 const ChatUsage = z.looseObject({
   prompt_tokens: Tokens,
   completion_tokens: Tokens,
   total_tokens: Tokens.nullish(),
-  prompt_tokens_details: z.looseObject({ cached_tokens: Tokens.nullish() }).nullish(),
+  prompt_tokens_details: InputDetails,
 });
 const ResponseUsage = z.looseObject({
   input_tokens: Tokens,
   output_tokens: Tokens,
   total_tokens: Tokens.nullish(),
-  input_tokens_details: z.looseObject({ cached_tokens: Tokens.nullish() }).nullish(),
+  input_tokens_details: InputDetails,
 });
 
-/** Some endpoints count reasoning in the total alone; what the total has beyond input and output was output. */
 function usageOf(path: CallPath, json: unknown): Usage | null {
-  const usage = typeof json === 'object' && json !== null && 'usage' in json ? json.usage : null;
+  const stated = typeof json === 'object' && json !== null && 'usage' in json ? json.usage : null;
   if (path === '/v1/responses') {
-    const parsed = ResponseUsage.safeParse(usage).data;
-    if (parsed === undefined) return null;
-    const { input_tokens: input, output_tokens: output, total_tokens, input_tokens_details } = parsed;
-    return {
-      input,
-      cachedInput: input_tokens_details?.cached_tokens ?? 0,
-      output: Math.max(output, (total_tokens ?? 0) - input),
-    };
+    const usage = ResponseUsage.safeParse(stated).data;
+    return usage === undefined
+      ? null
+      : usageFrom(usage.input_tokens, usage.output_tokens, usage.total_tokens, usage.input_tokens_details);
   }
-  const parsed = ChatUsage.safeParse(usage).data;
-  if (parsed === undefined) return null;
-  const { prompt_tokens: input, completion_tokens: output, total_tokens, prompt_tokens_details } = parsed;
+  const usage = ChatUsage.safeParse(stated).data;
+  return usage === undefined
+    ? null
+    : usageFrom(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.prompt_tokens_details);
+}
+
+/** Some endpoints count reasoning in the total alone; what the total has beyond input and output was output. */
+function usageFrom(
+  input: number,
+  output: number,
+  total: number | null | undefined,
+  details: z.infer<typeof InputDetails>,
+): Usage {
   return {
     input,
-    cachedInput: prompt_tokens_details?.cached_tokens ?? 0,
-    output: Math.max(output, (total_tokens ?? 0) - input),
+    cachedInput: details?.cached_tokens ?? 0,
+    cacheWrite: details?.cache_write_tokens ?? 0,
+    output: Math.max(output, (total ?? 0) - input),
   };
 }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { ChatRequest } from './chat-request.ts';
 import type { CatalogEntry } from './models.ts';
 import type { ModelPrice } from './prices.ts';
+import { droppedFields } from './request-parts.ts';
 import { ResponsesRequest } from './responses-request.ts';
 import type { ApiError, CallPath } from './upstream-contract.ts';
 
@@ -17,7 +18,9 @@ export interface CheckedRequest {
 
 /** Checks a request body against the part of the API that is carried here. */
 export function checkRequest(path: CallPath, json: unknown): CheckedRequest | { refused: ApiError } {
-  const parsed = (path === '/v1/responses' ? ResponsesRequest : ChatRequest).safeParse(preprocessed(path, json));
+  const parsed = (path === '/v1/responses' ? ResponsesRequest : ChatRequest).safeParse(
+    withTypes(path, withoutNulls(json)),
+  );
   if (!parsed.success) return { refused: worded(parsed.error.issues) };
   const body = withoutNothing(parsed.data);
   const options = parsed.data.stream_options;
@@ -32,13 +35,15 @@ export function upstreamBody(
   entry: CatalogEntry,
   price: ModelPrice,
 ): { body: Record<string, unknown>; maxOutputTokens: number } {
-  const { max_tokens, max_completion_tokens, max_output_tokens, stream_options: _, store: __, n: ___, ...rest } = body;
+  const { max_tokens, max_completion_tokens, max_output_tokens, stream_options: _, n: __, ...carried } = body;
+  const rest = Object.fromEntries(Object.entries(carried).filter(([name]) => !droppedFields.includes(name)));
   const asked = [max_tokens, max_completion_tokens, max_output_tokens].filter((value) => typeof value === 'number');
   const maxOutputTokens = Math.min(...asked, entry.maxOutputTokens, price.maxOutputTokens);
   const chat = path === '/v1/chat/completions';
   const limit = { [chat ? entry.maxTokensField : 'max_output_tokens']: maxOutputTokens };
   const fixed = chat ? (stream ? { stream_options: { include_usage: true } } : {}) : { store: false };
-  return { body: { ...rest, ...entry.params, model: entry.model, ...limit, ...fixed }, maxOutputTokens };
+  const params = chat ? entry.params.chat : entry.params.responses;
+  return { body: { ...rest, ...params, model: entry.model, ...limit, ...fixed }, maxOutputTokens };
 }
 
 /** The same text for the same request, whatever the order of its keys. */
@@ -49,8 +54,13 @@ export function canonicalJson(value: unknown): string {
   });
 }
 
+/** A field that is null says nothing, also one that would be refused if it said something. */
+function withoutNulls(json: unknown): unknown {
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? withoutNothing(json) : json;
+}
+
 /** The Responses API lets a message go without its type, which a choice by type needs. */
-function preprocessed(path: CallPath, json: unknown): unknown {
+function withTypes(path: CallPath, json: unknown): unknown {
   if (path !== '/v1/responses' || typeof json !== 'object' || json === null || !('input' in json)) return json;
   if (!Array.isArray(json.input)) return json;
   const input = json.input.map((item: unknown) =>

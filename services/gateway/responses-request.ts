@@ -4,14 +4,11 @@ import { ReasoningEffort, Sampling, ToolChoiceMode, textOnly, Verbosity } from '
 const Echoed = { id: z.string().nullish(), status: z.string().nullish() };
 
 const InputContent = z.union([z.string(), z.array(z.strictObject({ type: textOnly('input_text'), text: z.string() }))]);
+/** Loose, as all items that a reply was made of: what a provider adds, it may want to see again. */
 const OutputPart = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('output_text'),
-    text: z.string(),
-    annotations: z.array(z.unknown()).max(0).optional(),
-    logprobs: z.array(z.unknown()).max(0).optional(),
-  }),
-  z.strictObject({ type: z.literal('refusal'), refusal: z.string() }),
+  z.looseObject({ type: z.literal('output_text'), text: z.string() }),
+  z.looseObject({ type: z.literal('input_text'), text: z.string() }),
+  z.looseObject({ type: z.literal('refusal'), refusal: z.string() }),
 ]);
 
 const AskedMessage = z.strictObject({
@@ -20,14 +17,13 @@ const AskedMessage = z.strictObject({
   content: InputContent,
   ...Echoed,
 });
-const AnsweredMessage = z.strictObject({
+const AnsweredMessage = z.looseObject({
   type: z.literal('message').default('message'),
   role: z.literal('assistant'),
   content: z.union([z.string(), z.array(OutputPart)]),
-  phase: z.string().nullish(),
   ...Echoed,
 });
-const FunctionCall = z.strictObject({
+const FunctionCall = z.looseObject({
   type: z.literal('function_call'),
   call_id: z.string(),
   name: z.string(),
@@ -40,7 +36,7 @@ const FunctionCallOutput = z.strictObject({
   output: InputContent,
   ...Echoed,
 });
-const Reasoning = z.strictObject({
+const Reasoning = z.looseObject({
   type: z.literal('reasoning'),
   summary: z.array(z.strictObject({ type: z.literal('summary_text'), text: z.string() })),
   content: z.array(z.strictObject({ type: z.literal('reasoning_text'), text: z.string() })).nullish(),
@@ -98,6 +94,8 @@ export const ResponsesRequest = z.strictObject({
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_obfuscation: z.boolean().optional() }).nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+  background: z.literal(false, 'only calls that are waited for are carried').nullish(),
   ...Sampling,
 });
 export type ResponsesRequest = z.infer<typeof ResponsesRequest>;

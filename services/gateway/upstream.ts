@@ -1,4 +1,5 @@
 import type { APIError, OpenAI } from 'openai';
+import { type EndpointOf, usableEndpoint } from './endpoint.ts';
 import type { CatalogEntry } from './models.ts';
 import {
   type ApiError,
@@ -9,8 +10,7 @@ import {
 } from './upstream-contract.ts';
 
 export interface OpenAiUpstreamOptions {
-  /** Base URL (with `/v1`) and key under the names of environment variables that a catalogue entry gives; null: not set. */
-  endpointOf: (names: { baseUrlEnv: string; apiKeyEnv: string }) => { baseUrl: string | null; apiKey: string | null };
+  endpointOf: EndpointOf;
 }
 
 /** An HTTP answer may take this long as a whole; the gateway's own, shorter limits abort the call before. */
@@ -18,19 +18,19 @@ const TIMEOUT_MS = 60 * 60 * 1000;
 
 /**
  * Any endpoint that speaks the OpenAI API. Makes exactly one attempt a call and hands the answer's bytes on as they are.
- * The package is loaded with the first call: it takes a while, and a rehearsal needs none of it.
+ * The packages are loaded with the first call: that takes a while, and a rehearsal needs none of it.
  */
 export function createOpenAiUpstream({ endpointOf }: OpenAiUpstreamOptions): Upstream {
   const clients = new Map<string, OpenAI>();
-  let loading: Promise<typeof import('openai')> | undefined;
+  let loading: Promise<Loaded> | undefined;
 
   async function clientOf(entry: CatalogEntry): Promise<OpenAI> {
-    loading ??= import('openai');
-    const { OpenAI } = await loading;
-    const { baseUrl, apiKey } = endpointOf(entry);
-    if (baseUrl === null && apiKey === null) throw withoutEndpoint(entry);
+    loading ??= load();
+    const endpoint = usableEndpoint(entry, endpointOf(entry));
+    if ('missing' in endpoint) throw withoutEndpoint(entry, endpoint.missing);
+    const { baseUrl, apiKey } = endpoint;
     const key = JSON.stringify([baseUrl, apiKey]);
-    const client = clients.get(key) ?? new OpenAI(settings(baseUrl, apiKey));
+    const client = clients.get(key) ?? createClient(await loading, baseUrl, apiKey);
     clients.set(key, client);
     return client;
   }
@@ -48,19 +48,30 @@ export function createOpenAiUpstream({ endpointOf }: OpenAiUpstreamOptions): Ups
   };
 }
 
+type Loaded = { openai: typeof import('openai'); undici: typeof import('undici') };
+
+async function load(): Promise<Loaded> {
+  const [openai, undici] = await Promise.all([import('openai'), import('undici')]);
+  return { openai, undici };
+}
+
 /** Everything that the package would otherwise take from the environment is stated. */
-function settings(baseUrl: string | null, apiKey: string | null) {
-  return {
-    baseURL: baseUrl ?? 'https://api.openai.com/v1',
-    apiKey: apiKey ?? 'none',
+function createClient({ openai, undici }: Loaded, baseURL: string, apiKey: string): OpenAI {
+  // Node's own fetch gives up on an answer that takes five minutes to begin, which a model that thinks may.
+  const dispatcher = new undici.Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  return new openai.OpenAI({
+    baseURL,
+    apiKey,
     organization: null,
     project: null,
     maxRetries: 0,
     timeout: TIMEOUT_MS,
     logLevel: 'off',
+    // The same fetch; its types and those of Node's differ in name alone.
+    fetch: undici.fetch as unknown as typeof fetch,
     // A redirect would turn the POST into a GET, or carry the key to another host.
-    fetchOptions: { redirect: 'manual' },
-  } as const;
+    fetchOptions: { redirect: 'manual', dispatcher },
+  });
 }
 
 async function attempt(client: OpenAI, { path, body, stream, signal }: UpstreamCall): Promise<UpstreamReply> {
@@ -71,8 +82,8 @@ async function attempt(client: OpenAI, { path, body, stream, signal }: UpstreamC
   return { contentType: response.headers.get('content-type') ?? '', body: response.body };
 }
 
-function withoutEndpoint({ model, baseUrlEnv, apiKeyEnv }: CatalogEntry): UpstreamFailure {
-  const message = `No endpoint is set for model ${model}: set ${apiKeyEnv}, and ${baseUrlEnv} unless it is OpenAI's own.`;
+function withoutEndpoint({ model }: CatalogEntry, missing: string): UpstreamFailure {
+  const message = `Model ${model} cannot be called: ${missing}.`;
   const error: ApiError = { message, type: 'server_error', param: null, code: 'upstream_not_configured' };
   return new UpstreamFailure(message, { status: 401, connected: false, retryAfterMs: null, error });
 }
@@ -82,7 +93,7 @@ function failureOf(error: APIError): UpstreamFailure {
   const status: number | undefined = error.status;
   const connected = status !== undefined || !neverConnected(error);
   return new UpstreamFailure(
-    error.message,
+    status === undefined ? withCause(error) : error.message,
     {
       status: status ?? null,
       connected,
@@ -95,13 +106,31 @@ function failureOf(error: APIError): UpstreamFailure {
 
 /** Failures before the first byte of the request left: name resolution, the TCP connection, the TLS handshake. */
 const BEFORE_CONNECTED =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|CERT_.*|.*_CERT.*|ERR_TLS_.*|ERR_INVALID_URL)$/;
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EPROTO|UND_ERR_CONNECT_TIMEOUT|CERT_.*|.*_CERT.*|.*_VERIFY_.*|ERR_TLS_.*|ERR_SSL_.*|ERR_INVALID_URL)$/;
+/** What fetch says, without a code, of a URL that it will not even try. */
+const NEVER_TRIED = /^(bad port|unknown scheme)$/;
 
 function neverConnected(error: unknown): boolean {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && typeof at.code === 'string' && BEFORE_CONNECTED.test(at.code)) return true;
-  }
-  return false;
+  return causes(error).some(
+    (one) =>
+      ('code' in one && typeof one.code === 'string' && BEFORE_CONNECTED.test(one.code)) ||
+      NEVER_TRIED.test(one.message),
+  );
+}
+
+/** The package says "Connection error."; why is in what caused it. */
+function withCause(error: Error): string {
+  const innermost = causes(error).at(-1);
+  if (innermost === undefined || innermost === error) return error.message;
+  const code = 'code' in innermost && typeof innermost.code === 'string' ? `${innermost.code}: ` : '';
+  return `${error.message.replace(/\.$/, '')} (${code}${innermost.message || innermost.name})`;
+}
+
+/** An error, what caused it, what caused that; of several causes at once, such as all addresses of a name, the first. */
+function causes(error: unknown): Error[] {
+  if (!(error instanceof Error)) return [];
+  const cause = error instanceof AggregateError && error.cause === undefined ? error.errors[0] : error.cause;
+  return [error, ...causes(cause)];
 }
 
 /** `retry-after-ms`, or `retry-after` as seconds or as a date (RFC 9110, 10.2.3). */

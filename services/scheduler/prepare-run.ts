@@ -56,7 +56,7 @@ export async function prepareRun(spec: RunSpec, deps: PrepareDependencies): Prom
 }
 
 function entryOf(name: string, catalog: ModelCatalog): ModelCatalog[string] {
-  const entry = catalog[name];
+  const entry = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
   if (entry !== undefined) return entry;
   throw new CladeError(
     'unknown-model',

@@ -10,6 +10,7 @@ describe('a failed call', () => {
   it.each([
     ['when no connection came about', { connected: false }, { kind: 'unprocessed', retry: true }],
     ['when it was refused for now', { status: 429 }, { kind: 'unprocessed', retry: true }],
+    ['when the provider is overloaded', { status: 503 }, { kind: 'unprocessed', retry: true }],
     ['when it was refused', { status: 400 }, { kind: 'unprocessed', retry: false }],
     ['when it was redirected', { status: 307 }, { kind: 'unprocessed', retry: false }],
     ['when the provider gave up reading it', { status: 408 }, { kind: 'unknown' }],

@@ -13,35 +13,47 @@ const price = (more: Partial<ModelPrice> = {}): ModelPrice => ({
 
 describe('the cost of a call', () => {
   it.each([
-    ['input and output', price(), { input: 1000, cachedInput: 0, output: 100 }, 1000 * 3 + 100 * 15],
+    ['input and output', price(), { input: 1000, cachedInput: 0, cacheWrite: 0, output: 100 }, 1000 * 3 + 100 * 15],
     [
       'cached input at its own price',
       price({ cachedInputUsdPerMTok: 0.3 }),
-      { input: 1000, cachedInput: 900, output: 0 },
+      { input: 1000, cachedInput: 900, cacheWrite: 0, output: 0 },
       100 * 3 + 900 * 0.3,
     ],
     [
       'cached input like other input, where it has no price',
       price(),
-      { input: 1000, cachedInput: 900, output: 0 },
+      { input: 1000, cachedInput: 900, cacheWrite: 0, output: 0 },
       3000,
+    ],
+    [
+      'input put into the cache at its own price',
+      price({ cachedInputUsdPerMTok: 0.3, cacheWriteUsdPerMTok: 6 }),
+      { input: 1000, cachedInput: 500, cacheWrite: 400, output: 0 },
+      100 * 3 + 500 * 0.3 + 400 * 6,
+    ],
+    [
+      'input put into the cache a quarter dearer, where it has no price',
+      price(),
+      { input: 1000, cachedInput: 0, cacheWrite: 1000, output: 0 },
+      3750,
     ],
     [
       'a part of a micro-dollar as a whole one',
       price({ inputUsdPerMTok: 0.05 }),
-      { input: 1, cachedInput: 0, output: 0 },
+      { input: 1, cachedInput: 0, cacheWrite: 0, output: 0 },
       1,
     ],
     [
       'prices of many decimals exactly',
       price({ inputUsdPerMTok: 0.28 }),
-      { input: 1_000_000, cachedInput: 0, output: 0 },
+      { input: 1_000_000, cachedInput: 0, cacheWrite: 0, output: 0 },
       280_000,
     ],
     [
       'nothing for a free model',
       price({ inputUsdPerMTok: 0, outputUsdPerMTok: 0 }),
-      { input: 9, cachedInput: 0, output: 9 },
+      { input: 9, cachedInput: 0, cacheWrite: 0, output: 9 },
       0,
     ],
   ])('counts %s', (_what, prices, usage, uusd) => {
@@ -54,6 +66,7 @@ describe('the cost of a call', () => {
       prices: fc.record({
         inputUsdPerMTok: usd,
         cachedInputUsdPerMTok: fc.option(usd, { nil: undefined }),
+        cacheWriteUsdPerMTok: fc.option(usd, { nil: undefined }),
         outputUsdPerMTok: usd,
         contextTokens: fc.integer({ min: 1, max: 10_000_000 }),
         maxOutputTokens: fc.constant(1),
@@ -64,13 +77,16 @@ describe('the cost of a call', () => {
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
       ),
     });
     fc.assert(
-      fc.property(scene, ({ prices, bodyBytes, maxOutput, parts: [a, b, c] }) => {
+      fc.property(scene, ({ prices, bodyBytes, maxOutput, parts: [a, b, c, d] }) => {
         const worst = worstUsage(prices, bodyBytes, maxOutput);
         const input = Math.floor(worst.input * a);
-        const cost = costUusd(prices, { input, cachedInput: Math.floor(input * b), output: Math.floor(maxOutput * c) });
+        const cachedInput = Math.floor(input * b);
+        const cacheWrite = Math.floor((input - cachedInput) * d);
+        const cost = costUusd(prices, { input, cachedInput, cacheWrite, output: Math.floor(maxOutput * c) });
         expect(Number.isSafeInteger(cost)).toBe(true);
         expect(cost).toBeLessThanOrEqual(worstCaseUusd(prices, worst));
       }),
@@ -81,7 +97,7 @@ describe('the cost of a call', () => {
 
 describe('the most tokens of a call', () => {
   it('are the bytes of its body and an allowance, but no more than the context holds', () => {
-    expect(worstUsage(price(), 5000, 100)).toEqual({ input: 6024, cachedInput: 0, output: 100 });
+    expect(worstUsage(price(), 5000, 100)).toEqual({ input: 6024, cachedInput: 0, cacheWrite: 0, output: 100 });
     expect(worstUsage(price(), 5_000_000, 100).input).toBe(200_000);
   });
 });

@@ -25,7 +25,7 @@ describe('a request', () => {
   it.each([
     ['an unknown field', CHAT, chat('', { audio: {} }), 'audio', 'unknown_parameter'],
     ['another base URL', CHAT, chat('', { base_url: 'http://elsewhere' }), 'base_url', 'unknown_parameter'],
-    ['a dearer service', CHAT, chat('', { service_tier: 'priority' }), 'service_tier', 'unknown_parameter'],
+    ['a dearer service', CHAT, chat('', { service_tier: 'priority' }), 'service_tier', 'invalid_value'],
     ['several choices', CHAT, chat('', { n: 2 }), 'n', 'invalid_value'],
     ['an image', CHAT, parts(image), 'messages[0].content[0].type', 'invalid_value'],
     [
@@ -54,7 +54,7 @@ describe('a request', () => {
       'previous_response_id',
       'unknown_parameter',
     ],
-    ['work in the background', RESPONSES, responses({ background: true }), 'background', 'unknown_parameter'],
+    ['work in the background', RESPONSES, responses({ background: true }), 'background', 'invalid_value'],
     [
       'a remote tool',
       RESPONSES,
@@ -83,20 +83,26 @@ describe('a request', () => {
   });
 
   it('may hold a whole conversation with tools, its answers as they came', () => {
+    const signed = { google: { thought_signature: 'abc' } };
     const answer = {
       role: 'assistant',
       content: null,
-      refusal: null,
       annotations: [],
-      tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }],
+      reasoning_content: 'so',
+      tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' }, extra_content: signed }],
     };
     const messages = [
       { role: 'developer', content: 'd' },
       { role: 'user', content: [{ type: 'text', text: 'u' }] },
       answer,
-      { role: 'tool', tool_call_id: 'a', content: 'r' },
+      { role: 'tool', tool_call_id: 'a', content: 'r', name: 'f' },
     ];
     expect(sent(CHAT, chat('', { messages })).body.messages).toEqual(messages);
+    const spoken = { role: 'assistant', content: 'hi', tool_calls: [], refusal: null, parsed: null, audio: null };
+    expect(sent(CHAT, chat('', { messages: [...messages, spoken] })).body.messages).toEqual([
+      ...messages,
+      { role: 'assistant', content: 'hi' },
+    ]);
     const input = [
       { role: 'user', content: 'u' },
       { type: 'reasoning', id: 'rs', summary: [], encrypted_content: 'x' },
@@ -105,9 +111,9 @@ describe('a request', () => {
         role: 'assistant',
         id: 'm',
         status: 'completed',
-        content: [{ type: 'output_text', text: 't', annotations: [] }],
+        content: [{ type: 'output_text', text: 't', annotations: [], logprobs: [{ token: 't' }] }],
       },
-      { type: 'function_call', call_id: 'a', name: 'f', arguments: '{}' },
+      { type: 'function_call', call_id: 'a', name: 'f', arguments: '{}', namespace: 'n' },
       { type: 'function_call_output', call_id: 'a', output: 'r' },
     ];
     expect(sent(RESPONSES, responses({ input })).body.input).toEqual([
@@ -118,6 +124,24 @@ describe('a request', () => {
 });
 
 describe('what goes to the provider', () => {
+  it.each([
+    [CHAT, chat('', { metadata: { a: 'b' }, safety_identifier: 'x', service_tier: 'auto', store: true, foo: null })],
+    [CHAT, chat('', { tools: null, response_format: null, stream_options: null, previous_response_id: null })],
+    [RESPONSES, responses({ metadata: {}, service_tier: 'default', conversation: null, prompt: null })],
+  ] as const)('leaves out what says nothing, or asks for what is not carried: %s %o', (path, body) => {
+    const plain = path === CHAT ? chat('') : responses({});
+    expect(sent(path, body).body).toEqual(sent(path, plain).body);
+  });
+
+  it.each([
+    [CHAT, { logprobs: false, logit_bias: { 50256: -100 }, modalities: ['text'], top_logprobs: 2 }],
+    [CHAT, { tools: [{ type: 'function', function: { name: 'f', description: null, parameters: null } }] }],
+    [RESPONSES, { background: false, top_logprobs: 2 }],
+  ] as const)('keeps what costs nothing more: %s %o', (path, more) => {
+    const body = path === CHAT ? chat('', more) : responses(more);
+    expect(sent(path, body).body).toMatchObject(more);
+  });
+
   it.each([
     ['nothing', {}, 1000],
     ['less than the model may', { max_tokens: 10 }, 10],
@@ -136,7 +160,10 @@ describe('what goes to the provider', () => {
   });
 
   it('has the name of the model at the provider and the fields of the operator', () => {
-    const entry = { ...CATALOG.cheap!, params: { reasoning_effort: 'low', model: 'cannot be changed' } };
+    const entry = {
+      ...CATALOG.cheap!,
+      params: { chat: { reasoning_effort: 'low', model: 'cannot be changed' }, responses: {} },
+    };
     const checked = checkRequest(CHAT, chat('hello', { reasoning_effort: 'high', temperature: null, store: true }));
     if ('refused' in checked) throw new Error('refused');
     expect(upstreamBody(checked, entry, entry).body).toEqual({
@@ -147,12 +174,30 @@ describe('what goes to the provider', () => {
     });
   });
 
+  it('has the fields of the operator for its own kind of request alone', () => {
+    const params = { chat: { reasoning_effort: 'none' }, responses: { reasoning: { effort: 'low' } } };
+    const checked = checkRequest(RESPONSES, responses({}));
+    if ('refused' in checked) throw new Error('refused');
+    const { body } = upstreamBody(checked, { ...CATALOG.cheap!, params }, CATALOG.cheap!);
+    expect(body).toMatchObject({ reasoning: { effort: 'low' } });
+    expect(body).not.toHaveProperty('reasoning_effort');
+  });
+
   it('is not stored there', () => {
     expect(sent(RESPONSES, responses({ store: true })).body).toMatchObject({ store: false, max_output_tokens: 1000 });
   });
 
   it('is the same request in whatever order it was written', () => {
     expect(canonicalJson({ b: [{ d: 1, c: 2 }], a: 'ü' })).toBe('{"a":"ü","b":[{"c":2,"d":1}]}');
+  });
+});
+
+describe('a model that the run began with and that is no longer in the catalogue', () => {
+  it('is said to be missing, which is no fault of the agent', async () => {
+    await using setup = await setUp();
+    const answer = await setup.ask('/v1/chat/completions', { ...chat('hello'), model: 'gone' }, { models: ['gone'] });
+    expect([answer.status, answer.headers.get('x-clade-infra')]).toEqual([502, 'model_not_in_catalogue']);
+    expect(await answer.json()).toMatchObject({ error: { message: expect.stringMatching(/CLADE_MODELS/) } });
   });
 });
 

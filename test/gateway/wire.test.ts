@@ -75,7 +75,7 @@ for (const { name, missing } of await everyDriver()) {
         await using provider = await startProvider(...behaviours);
         await using setup = await setUp({
           baseUrl: provider.baseUrl,
-          timeLimits: { totalMs: 5000, idleMs: 500 },
+          timeLimits: { totalMs: 10_000, idleMs: 10_000 },
           ...options,
         });
         await using sandbox = await openSandbox(name);
