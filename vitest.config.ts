@@ -7,7 +7,10 @@ export default defineConfig({
     globalSetup: ['test/provision/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Limits are there for what hangs, not for what is slow on a slow machine.
+    testTimeout: 300_000,
+    hookTimeout: 600_000,
+    teardownTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 });

@@ -16,6 +16,12 @@ export function temporaryHome(): { home: string } & Disposable {
   return { home, [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }) };
 }
 
+/** This process's environment without what would change how Clade behaves or prints. */
+export function plainEnvironment(): Record<string, string | undefined> {
+  const changes = /^(CLADE_|OPENAI_|FORCE_COLOR$)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !changes.test(name)));
+}
+
 /** `clade up` as a process of its own, on a free port. */
 export interface ServiceProcess extends AsyncDisposable {
   url: string;
@@ -29,7 +35,7 @@ export interface ServiceProcess extends AsyncDisposable {
 export async function startService(home: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [launcher, 'up', '--home', home, '--port', '0'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { ...plainEnvironment(), ...env },
   });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += chunk));
@@ -67,7 +73,7 @@ export async function postRun(url: string, spec: object): Promise<Run> {
 }
 
 /** Waits until a run is in one of these states. */
-export async function runIn(url: string, runId: string, states: Run['state'][], withinMs = 120_000): Promise<Run> {
+export async function runIn(url: string, runId: string, states: Run['state'][], withinMs = 300_000): Promise<Run> {
   for (let waited = 0; waited < withinMs; waited += 50) {
     const run = (await (await fetch(new URL(`/v1/runs/${runId}`, url))).json()) as Run;
     if (states.includes(run.state)) return run;

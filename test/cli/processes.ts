@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { launcher } from '#test/service-process.ts';
+import { launcher, plainEnvironment } from '#test/service-process.ts';
 import type { Said } from './in-process.ts';
 
 interface Options {
@@ -16,7 +16,7 @@ export async function cladeProcess(
 ): Promise<Said> {
   const child = spawn(node, [launcher, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { ...plainEnvironment(), ...env },
     cwd,
   });
   const said = collect(child);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Docker from 'dockerode';
+import { createDocker } from '#sandbox/docker.ts';
 import { provideBaseImage } from './base-image.ts';
 import { isRunning, withLock } from './lock.ts';
 import { providePrograms } from './packages.ts';
@@ -31,6 +32,8 @@ export async function provideDocker(): Promise<Provision> {
       if (!(await answers())) await startDaemon();
       await writeFile(path.join(USERS, String(process.pid)), '');
       await provideBaseImage(new Docker());
+      // Here and not in the first tests that need it, which have no time for that, and may be two at once.
+      await createDocker().prepare('clade/base:1');
     });
     return { available: true, reason: '' };
   } catch (error) {
@@ -66,7 +69,7 @@ async function startDaemon(): Promise<void> {
   daemon.unref();
   daemon.on('error', () => {});
   await writeFile(PID_FILE, String(daemon.pid));
-  for (let tries = 0; tries < 150; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     if (await answers()) return;
     if (daemon.exitCode !== null) break;
     await delay(200);

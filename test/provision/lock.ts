@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
@@ -14,15 +14,19 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
   }
 }
 
+/** The file appears with the holder's id in it: one that dies in between leaves nothing behind that would block. */
 async function taken(file: string): Promise<boolean> {
+  const mine = `${file}.${process.pid}`;
+  await writeFile(mine, String(process.pid));
   try {
-    await writeFile(file, String(process.pid), { flag: 'wx' });
+    await link(mine, file);
     return true;
   } catch {
     const holder = Number(await readFile(file, 'utf8').catch(() => '0'));
-    // An empty file is one whose holder is about to write its id.
     if (holder > 0 && !isRunning(holder)) await rm(file, { force: true });
     return false;
+  } finally {
+    await rm(mine, { force: true });
   }
 }
 

@@ -10,6 +10,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   debootstrap: 'debootstrap',
 };
 
+/** Once is enough for all that is installed. */
+let updated: Promise<string> | undefined;
+
 /** Installs what is missing of `programs`. @throws Error that says why it could not. */
 export async function providePrograms(programs: readonly string[]): Promise<void> {
   const missing: string[] = [];
@@ -20,8 +23,10 @@ export async function providePrograms(programs: readonly string[]): Promise<void
     throw new Error(`${missing.join(', ')} not found; apt-get install ${packages.join(' ')}`);
   const { id } = await osRelease();
   if (!['debian', 'ubuntu'].includes(id)) throw new Error(`${missing.join(', ')} not found, and no apt-get here`);
-  await run(['apt-get', 'update']);
-  await run(['apt-get', 'install', '-y', '--no-install-recommends', ...packages], {
+  const patiently = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+  updated ??= run(['apt-get', ...patiently, 'update']);
+  await updated;
+  await run(['apt-get', ...patiently, 'install', '-y', '--no-install-recommends', ...packages], {
     DEBIAN_FRONTEND: 'noninteractive',
   });
 }
