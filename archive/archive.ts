@@ -34,6 +34,13 @@ export interface Archive extends AsyncDisposable {
   readonly repository: Repository;
   /** Runs synchronous writes of any of the parts as one transaction: all are stored when it returns, none when it throws. */
   transaction<T>(body: () => T): T;
+  /**
+   * The same for many at once: bodies asked for in the same turn of the event loop share a transaction and its sync to disk.
+   * Resolves when stored; a body that throws is undone alone.
+   */
+  sharedTransaction<T>(body: () => T): Promise<T>;
+  /** Runs synchronous reads of any of the parts on the archive as it is at one moment, whatever is written meanwhile. */
+  snapshot<T>(body: () => T): T;
   /** Tells other processes where the service of this directory answers: see `readOwner`. Null: nowhere any more. */
   announce(url: string | null): void;
 }
@@ -92,6 +99,8 @@ function compose(
     blobs: new Blobs(join(home, 'blobs')),
     repository,
     transaction: (body) => db.write(body),
+    sharedTransaction: (body) => db.writeShared(body),
+    snapshot: (body) => db.snapshot(body),
   };
 }
 

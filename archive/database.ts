@@ -5,6 +5,12 @@ import { ArchiveUnwritable, ArchiveVersion, diskFullOr } from './errors.ts';
 
 type Parameter = string | number | null;
 
+/** A write that waits to be stored with others. `attempt` makes it and says how its promise ends once all are stored. */
+interface Waiting {
+  attempt(): () => void;
+  reject(error: unknown): void;
+}
+
 /**
  * The door to SQLite. Opening checks that every setting took (write-ahead log, `synchronous=FULL`, foreign keys) and
  * brings the tables up to date. All writes go through `write`, so that whatever belongs together is stored together.
@@ -15,12 +21,17 @@ export class Database {
   readonly #sqlite: Sqlite.Database;
   readonly #statements = new Map<string, Sqlite.Statement<Parameter[], unknown>>();
   readonly #immediate: (body: () => unknown) => unknown;
+  readonly #deferred: (body: () => unknown) => unknown;
   readonly #listeners = new Set<() => void>();
+  #waiting: Waiting[] = [];
   #appended = false;
+  #reading = false;
 
   constructor(file: string, options: { readOnly: boolean }) {
     this.#sqlite = translated(file, () => open(file, options.readOnly));
-    this.#immediate = this.#sqlite.transaction((body: () => unknown) => body()).immediate;
+    const transaction = this.#sqlite.transaction((body: () => unknown) => body());
+    this.#immediate = transaction.immediate;
+    this.#deferred = transaction.deferred;
   }
 
   /** The first row, which the caller's SQL gives the shape `Row`. */
@@ -43,11 +54,34 @@ export class Database {
 
   /** Runs `body` as one IMMEDIATE transaction: all of it is stored when this returns, none of it when it throws. Nests. */
   write<T>(body: () => T): T {
+    if (this.#reading) throw new Error('A write inside of a snapshot, which may only read.');
     if (this.#sqlite.inTransaction) return this.#immediate(body) as T; // The wrapper returns what its body returned.
     this.#appended = false;
     const result = translated('', () => this.#immediate(body)) as T; // As above.
     if (this.#appended) queueMicrotask(() => this.#notify());
     return result;
+  }
+
+  /**
+   * Like `write`, in one transaction with all others that are asked for before the event loop turns: they share the sync to
+   * disk. The promise resolves when that is done; a body that throws is undone alone and rejects its own promise.
+   */
+  writeShared<T>(body: () => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    if (this.#waiting.length === 0) setImmediate(() => this.#writeWaiting());
+    this.#waiting.push({ attempt: () => this.#attempt(body, resolve, reject), reject });
+    return promise;
+  }
+
+  /** Runs `body` on the archive as it is now, whatever others write meanwhile. It may read only; keep it short. */
+  snapshot<T>(body: () => T): T {
+    if (this.#sqlite.inTransaction) return body();
+    this.#reading = true;
+    try {
+      return translated('', () => this.#deferred(body)) as T; // As in `write`.
+    } finally {
+      this.#reading = false;
+    }
   }
 
   /** Marks the transaction as one that listeners want to hear of. */
@@ -68,6 +102,28 @@ export class Database {
     this.#listeners.clear();
     this.#statements.clear();
     this.#sqlite.close();
+  }
+
+  #writeWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      const ends = this.write(() => waiting.map(({ attempt }) => attempt()));
+      for (const end of ends) end();
+    } catch (error) {
+      for (const { reject } of waiting) reject(error);
+    }
+  }
+
+  #attempt<T>(body: () => T, resolve: (value: T) => void, reject: (error: unknown) => void): () => void {
+    try {
+      const value = this.write(body);
+      return () => resolve(value);
+    } catch (error) {
+      // A full disk may have made SQLite undo the whole transaction, and then nobody's write is in it any more.
+      if (!this.#sqlite.inTransaction) throw error;
+      return () => reject(error);
+    }
   }
 
   #notify(): void {

@@ -38,6 +38,13 @@ export class Decisions {
     return this.#db.all<DecisionRow>(sql, runId, afterOrdinal, limit).map(toDecision);
   }
 
+  /** How far the run has come: the `ordinal` of its last decision and the `seq` of its last event; 0 where there is none. */
+  head(runId: RunId): { ordinal: number; seq: number } {
+    const sql = `SELECT coalesce((SELECT max(ordinal) FROM decisions WHERE run_id = ?), 0) AS ordinal,
+                   coalesce((SELECT max(seq) FROM events WHERE run_id = ?), 0) AS seq`;
+    return this.#db.get<{ ordinal: number; seq: number }>(sql, runId, runId) ?? { ordinal: 0, seq: 0 };
+  }
+
   #journal(decision: Decision): void {
     const sql = 'UPDATE runs SET decisions = decisions + 1 WHERE id = ? RETURNING decisions';
     const counted = this.#db.get<{ decisions: number }>(sql, decision.runId);

@@ -23,9 +23,20 @@ export class Events {
     return rows.map(toEvent);
   }
 
+  /** When something last happened to the run, in milliseconds since the epoch; null when nothing ever did. */
+  lastMs(runId: RunId): number | null {
+    const sql = 'SELECT at FROM events WHERE run_id = ? ORDER BY seq DESC LIMIT 1';
+    return this.#db.get<{ at: number }>(sql, runId)?.at ?? null;
+  }
+
   /** Something worth telling that changes nothing. `code` is stable, `message` is for people. */
   notice(runId: RunId, level: 'info' | 'warning' | 'error', code: string, message: string, nowMs: number): void {
     this.#db.write(() => this.append(runId, { kind: 'notice', level, code, message }, nowMs));
+  }
+
+  /** Nobody worked on the run meanwhile: the service was not there. */
+  serviceAway(runId: RunId, { fromMs, untilMs }: { fromMs: number; untilMs: number }): void {
+    this.#db.write(() => this.append(runId, { kind: 'service-away', fromMs, untilMs }, untilMs));
   }
 
   /** Calls `listener` after each stored transaction that appended events; returns how to stop that. */

@@ -5,6 +5,9 @@ import type { AgentId, EventData, Job, JobId, JobState, Lease, ProposalId, RunId
 
 type State = z.infer<typeof JobState>;
 
+/** A condition on a job of table `jobs`: in any other state of its run it waits. */
+const isHandedOut = `EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.run_id AND runs.state IN ('running', 'closing'))`;
+
 /**
  * Jobs and the right to do them. Claiming raises a job's epoch; whoever comes with another epoch than the job's, or with
  * a job that is not leased, is told so and changes nothing. Times are milliseconds since the epoch.
@@ -23,12 +26,12 @@ export class Jobs {
     return row ? toJob(row) : null;
   }
 
-  /** Takes a job that is ready and due, or null. */
+  /** Takes a job that is ready and due, of a run that is running or closing, or null. */
   claim(id: JobId, worker: string, leaseMs: number, nowMs: number): Lease | null {
     return this.#db.write(() => {
       const row = this.#db.get<{ epoch: number; run_id: RunId }>(
         `UPDATE jobs SET state = 'leased', epoch = epoch + 1, worker = ?, lease_until = ?
-         WHERE id = ? AND state = 'ready' AND not_before <= ? RETURNING epoch, run_id`,
+         WHERE id = ? AND state = 'ready' AND not_before <= ? AND ${isHandedOut} RETURNING epoch, run_id`,
         ...[worker, nowMs + leaseMs, id, nowMs],
       );
       if (!row) return null;
@@ -45,6 +48,12 @@ export class Jobs {
     });
   }
 
+  /** Whether the lease is still what its holder may work by. */
+  holds({ jobId, epoch }: Lease): boolean {
+    const job = this.get(jobId);
+    return job?.state === 'leased' && job.epoch === epoch;
+  }
+
   /** Gives the job back, to be taken from `notBeforeMs` on. `infra`: the harness failed, which is counted. */
   release(lease: Lease, given: { reason: string; infra: boolean; notBeforeMs: number }, nowMs: number): boolean {
     return this.#db.write(() => {
@@ -55,6 +64,15 @@ export class Jobs {
       );
       if (row) this.#requeued(row.run_id, lease.jobId, given.reason, nowMs);
       return row !== undefined;
+    });
+  }
+
+  /** Forgets the harness's failures at the run's open jobs: those that wait may be taken at once. */
+  forgive(runId: RunId): void {
+    this.#db.write(() => {
+      const sql = `UPDATE jobs INDEXED BY jobs_open SET infra_failures = 0, not_before = 0
+                   WHERE state IN ('ready', 'leased') AND run_id = ?`;
+      this.#db.run(sql, runId);
     });
   }
 
@@ -88,10 +106,10 @@ export class Jobs {
 
   // INDEXED BY: the index holds open jobs alone, and a query that could not use it would not even prepare.
 
-  /** Jobs to be taken now, oldest first; of one run or of all. */
+  /** Jobs that `claim` would give now, oldest first; of one run or of all. */
   ready(runId: RunId | null, nowMs: number): Job[] {
     const sql = `SELECT * FROM jobs INDEXED BY jobs_open WHERE state IN ('ready', 'leased') AND state = 'ready' AND not_before <= ?
-                 AND (? IS NULL OR run_id = ?) ORDER BY rowid`;
+                 AND ${isHandedOut} AND (? IS NULL OR run_id = ?) ORDER BY rowid`;
     return this.#db.all<JobRow>(sql, nowMs, runId, runId).map(toJob);
   }
 

@@ -15,18 +15,19 @@ export interface Reservation {
   nowMs: number;
 }
 
-/** What a call came to. */
+/** What a call came to; `spentUusd` is its true cost, also where that is more than was reserved. */
 export interface Settlement {
   spentUusd: number;
   inputTokens: number;
   outputTokens: number;
   latencyMs: number;
   replyBlob: string;
-  /** What the call cost beyond its reserve, when the caller has cut `spentUusd` already. */
-  overrunUusd?: number;
 }
 
-/** Spend of a run by role and model. `spentUusd` includes `ambiguousUusd`: calls of which nobody knows whether they were made. */
+/**
+ * Spend of a run by role and model, over the calls that have ended and were paid. `spentUusd` includes `ambiguousUusd`: that
+ * of calls of which nobody knows whether they were made.
+ */
 export interface Spend {
   role: CallRole;
   model: string;
@@ -67,6 +68,11 @@ export class Ledger {
     }
   }
 
+  /** Whether a call of the run was refused for good, with its notice, since the archive was opened. */
+  refused(runId: RunId): boolean {
+    return this.#refused.has(runId);
+  }
+
   /** From now on the call may have been processed. Stored before its first byte leaves. */
   sent(callId: number): void {
     this.#db.write(() => {
@@ -75,24 +81,22 @@ export class Ledger {
     });
   }
 
-  /** The call was answered. Spending more than was reserved is cut to the reserve, with a notice: the budget holds. */
+  /**
+   * The call was answered. A call that cost more than was reserved is charged in full as far as its run and its job have budget
+   * left, and a notice `ledger-overrun` says so: the budget holds.
+   */
   settle(callId: number, settlement: Settlement): void {
     this.#db.write(() => {
       const call = this.#open(callId);
-      const spentUusd = Math.min(settlement.spentUusd, call.reserved_uusd);
+      const { spentUusd, inputTokens, outputTokens, latencyMs, replyBlob } = settlement;
+      const chargedUusd = Math.min(spentUusd, call.reserved_uusd + this.#freeUusd(call));
       this.#db.run(
         `UPDATE calls SET state = 'settled', spent_uusd = ?, input_tokens = ?, output_tokens = ?, latency_ms = ?, reply_blob = ? WHERE id = ?`,
-        ...[
-          spentUusd,
-          settlement.inputTokens,
-          settlement.outputTokens,
-          settlement.latencyMs,
-          settlement.replyBlob,
-          callId,
-        ],
+        ...[chargedUusd, inputTokens, outputTokens, latencyMs, replyBlob, callId],
       );
-      this.#charge(call, spentUusd);
-      this.#noticeOverrun(call, settlement.overrunUusd ?? settlement.spentUusd - spentUusd);
+      this.#charge(call, chargedUusd);
+      this.#tally(call, { chargedUusd, ambiguousUusd: 0, inputTokens, outputTokens });
+      if (spentUusd > call.reserved_uusd) this.#noticeOverrun(call, spentUusd, chargedUusd);
     });
   }
 
@@ -103,6 +107,8 @@ export class Ledger {
       const sql = `UPDATE calls SET state = 'ambiguous', spent_uusd = reserved_uusd, latency_ms = ? WHERE id = ?`;
       this.#db.run(sql, latencyMs, callId);
       this.#charge(call, call.reserved_uusd);
+      const chargedUusd = call.reserved_uusd;
+      this.#tally(call, { chargedUusd, ambiguousUusd: chargedUusd, inputTokens: 0, outputTokens: 0 });
     });
   }
 
@@ -163,12 +169,11 @@ export class Ledger {
     return this.#db.all<CallRow>('SELECT * FROM calls WHERE job_id = ? ORDER BY id', jobId).map(toCall);
   }
 
+  /** In the time of as many rows as it returns, however many calls were made: they are counted as they end. */
   spend(runId: RunId): Spend[] {
     return this.#db.all<Spend>(
-      `SELECT role, model, count(*) AS calls, sum(spent_uusd) AS spentUusd,
-         sum(CASE WHEN state = 'ambiguous' THEN spent_uusd ELSE 0 END) AS ambiguousUusd,
-         coalesce(sum(input_tokens), 0) AS inputTokens, coalesce(sum(output_tokens), 0) AS outputTokens
-       FROM calls WHERE run_id = ? AND state <> 'released' AND replayed = 0 GROUP BY role, model ORDER BY role, model`,
+      `SELECT role, model, calls, spent_uusd AS spentUusd, ambiguous_uusd AS ambiguousUusd, input_tokens AS inputTokens,
+         output_tokens AS outputTokens FROM spend WHERE run_id = ? ORDER BY role, model`,
       runId,
     );
   }
@@ -222,6 +227,28 @@ export class Ledger {
     this.#db.run('UPDATE proposals SET spent_uusd = ? WHERE id = ?', job.spent_uusd, call.job_id);
   }
 
+  /** Adds a call that has ended to its run's spend. */
+  #tally(call: CallRow, { chargedUusd, ambiguousUusd, inputTokens, outputTokens }: Tally): void {
+    this.#db.run(
+      `INSERT INTO spend (run_id, role, model, calls, spent_uusd, ambiguous_uusd, input_tokens, output_tokens)
+       VALUES (?, ?, ?, 1, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET calls = calls + 1, spent_uusd = spent_uusd + excluded.spent_uusd,
+         ambiguous_uusd = ambiguous_uusd + excluded.ambiguous_uusd, input_tokens = input_tokens + excluded.input_tokens,
+         output_tokens = output_tokens + excluded.output_tokens`,
+      ...[call.run_id, call.role, call.model, chargedUusd, ambiguousUusd, inputTokens, outputTokens],
+    );
+  }
+
+  /** What the budgets of the call's run and job still have, beyond all that is spent and reserved. */
+  #freeUusd(call: CallRow): number {
+    const budgets = this.#db.all<{ freeUusd: number | null }>(
+      `SELECT budget_uusd - spent_uusd - reserved_uusd AS freeUusd FROM runs WHERE id = ?
+       UNION ALL SELECT budget_uusd - spent_uusd - reserved_uusd FROM jobs WHERE id = ?`,
+      ...[call.run_id, call.job_id],
+    );
+    return Math.min(...budgets.map(({ freeUusd }) => freeUusd ?? Number.POSITIVE_INFINITY));
+  }
+
   #reconcileOne(call: CallRow, nowMs: number): void {
     if (call.state !== 'sent') {
       this.release(call.id);
@@ -232,9 +259,12 @@ export class Ledger {
     this.#events.notice(call.run_id, 'warning', 'call-ambiguous', message, nowMs);
   }
 
-  #noticeOverrun(call: CallRow, overrunUusd: number): void {
-    if (overrunUusd <= 0) return;
-    const message = `A call of ${call.job_id} to ${call.model} cost ${overrunUusd} micro-dollars more than its worst price: check the model's prices and limits.`;
+  #noticeOverrun(call: CallRow, spentUusd: number, chargedUusd: number): void {
+    const beyond = spentUusd - call.reserved_uusd;
+    const charged = chargedUusd - call.reserved_uusd;
+    const message =
+      `A call of ${call.job_id} to ${call.model} cost ${beyond} micro-dollars more than its worst price, of which the budgets ` +
+      `had room for ${charged}: check the model's prices and limits.`;
     this.#events.notice(call.run_id, 'warning', 'ledger-overrun', message, call.at);
   }
 
@@ -265,6 +295,14 @@ interface JobMoney {
   run_budget: number | null;
   run_spent: number;
   run_reserved: number;
+}
+
+/** What one ended call adds to its run's spend. */
+interface Tally {
+  chargedUusd: number;
+  ambiguousUusd: number;
+  inputTokens: number;
+  outputTokens: number;
 }
 
 interface CallRow {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { glob, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Refusal, refuseNumstat, refusePatchText, refuseTree } from './patch-rules.ts';
 import { plainTar } from './plain-tar.ts';
 import { GitRefused, git } from './repository-git.ts';
@@ -36,11 +36,14 @@ export class Repository {
     this.#agents = agents;
   }
 
-  /** Makes the repository if there is none. */
+  /**
+   * Makes the repository, or completes one whose making was interrupted, and removes the locks of git processes that were
+   * killed with an earlier owner. Only for the owner of the data directory, before it does anything else here.
+   */
   async create(): Promise<void> {
     await mkdir(this.#worktrees, { recursive: true });
-    if (existsSync(join(this.#directory, 'HEAD'))) return;
     await mkdir(this.#directory, { recursive: true });
+    await removeLocks(this.#directory);
     await git(this.#directory, ['init', '--quiet', '--bare', '--initial-branch=main', '.']);
   }
 
@@ -121,7 +124,8 @@ export class Repository {
     await this.#alone(async () => {
       await rm(this.#worktrees, { recursive: true, force: true });
       await mkdir(this.#worktrees, { recursive: true });
-      await git(this.#directory, ['worktree', 'prune', '--expire=now']);
+      // Pruning would keep those that git had locked while it made them.
+      await rm(join(this.#directory, 'worktrees'), { recursive: true, force: true });
     });
     const listed = await git(this.#directory, [
       'for-each-ref',
@@ -191,6 +195,24 @@ async function apply(given: {
   const tree = (await git(worktree, ['write-tree'], { signal })).trim();
   const unchanged = (await git(worktree, ['rev-parse', `${parent}^{tree}`], { signal })).trim();
   return tree === unchanged ? { rejected: 'empty', detail: 'The patch changes nothing.' } : { tree };
+}
+
+/**
+ * Removes the lock files of git processes that live no more. One that is still there after a while has no process: those that
+ * outlive the service which started them end within moments, and nobody else works here.
+ */
+async function removeLocks(directory: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < lastGitMs && (await locks(directory)).length > 0; waitedMs += 50) await sleep(50);
+  for (const lock of await locks(directory)) await rm(lock, { force: true });
+}
+
+/** How long a git process may go on after its service was killed. */
+const lastGitMs = 1_000;
+
+/** All lock files but those among loose objects, which git makes without. */
+async function locks(directory: string): Promise<string[]> {
+  const exclude = (path: string) => /^objects\/[0-9a-f]{2}$/.test(path);
+  return (await Array.fromAsync(glob('**/*.lock', { cwd: directory, exclude }))).map((path) => join(directory, path));
 }
 
 /** Every file below a directory, sorted; what is neither file nor directory gets a mode of its own kind. */

@@ -4,6 +4,12 @@ import { NotFound } from './errors.ts';
 import type { Events } from './events.ts';
 import type { AgentId, Run, RunId, RunSpec, RunState } from './schema.ts';
 
+/** What a client knows a run by that it began, so that asking again begins no other: digests of its key and of its spec. */
+export interface RunKey {
+  keyDigest: string;
+  specDigest: string;
+}
+
 /** What a run starts from. `prices` is kept as it is, so that a run's costs never change under it. */
 export interface RunStart {
   spec: RunSpec;
@@ -12,6 +18,7 @@ export interface RunStart {
   tasks: string[];
   prices: unknown;
   seed: { commit: string; tree: string; summary: string };
+  key?: RunKey;
   nowMs: number;
 }
 
@@ -24,8 +31,8 @@ export class Runs {
     this.#events = events;
   }
 
-  /** Stores a run in state `running` with the seed agent as its agent 1. */
-  create({ spec, suiteDigest, tasks, prices, seed, nowMs }: RunStart): Run {
+  /** Stores a run in state `running`, its key, and the seed agent as its agent 1. Throws when another run has the key. */
+  create({ spec, suiteDigest, tasks, prices, seed, key, nowMs }: RunStart): Run {
     const id = newRunId();
     this.#db.write(() => {
       this.#db.run(
@@ -33,6 +40,7 @@ export class Runs {
          VALUES (?, ?, ?, ?, 'running', ?, ?, 1)`,
         ...[id, JSON.stringify(spec), JSON.stringify(prices ?? null), suiteDigest, nowMs, budgetUusd(spec)],
       );
+      if (key !== undefined) this.#insertKey(id, key);
       this.#events.append(id, { kind: 'run-created', tasks }, nowMs);
       this.#events.append(id, { kind: 'run-state', state: 'running', reason: null }, nowMs);
       this.#insertSeed(id, seed, nowMs);
@@ -43,6 +51,13 @@ export class Runs {
   get(id: RunId): Run | null {
     const row = this.#db.get<RunRow>('SELECT * FROM runs WHERE id = ?', id);
     return row ? toRun(row) : null;
+  }
+
+  /** The run that was begun under a key, and the digest of the spec it was asked for with. */
+  begunBy(keyDigest: string): { run: Run; specDigest: string } | null {
+    const sql = 'SELECT runs.*, spec_digest FROM run_keys JOIN runs ON runs.id = run_id WHERE key_digest = ?';
+    const row = this.#db.get<RunRow & { spec_digest: string }>(sql, keyDigest);
+    return row ? { run: toRun(row), specDigest: row.spec_digest } : null;
   }
 
   /** All runs, newest first. */
@@ -65,6 +80,11 @@ export class Runs {
       if (this.#db.run(sql, state, reason, endedAt, id).changes === 0) throw unknownRun(id);
       this.#events.append(id, { kind: 'run-state', state, reason }, nowMs);
     });
+  }
+
+  #insertKey(runId: RunId, { keyDigest, specDigest }: RunKey): void {
+    const sql = 'INSERT INTO run_keys (key_digest, spec_digest, run_id) VALUES (?, ?, ?)';
+    this.#db.run(sql, keyDigest, specDigest, runId);
   }
 
   #insertSeed(runId: RunId, seed: RunStart['seed'], nowMs: number): void {

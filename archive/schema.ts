@@ -114,8 +114,9 @@ export const RunSpec = z.strictObject({
 export type RunSpec = z.infer<typeof RunSpec>;
 
 /**
- * `running` -> `pausing` -> `paused` -> `running`; `running` | `paused` -> `stopping` -> `stopped`;
- * `running` -> `closing` (final measure) -> `finished`. `failed`: the service could not go on; `reason` says why.
+ * `running` -> `closing` (final measure) -> `finished`; either -> `pausing` -> `paused` -> back to it; all of these ->
+ * `stopping` -> `stopped`. Jobs are handed out while running or closing alone: in a paused run they wait.
+ * `failed`: the service could not go on; `reason` says why.
  */
 export const RunState = z.enum([
   'running',
@@ -366,6 +367,9 @@ export const EventData = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('job-claimed'), job: JobId, worker: z.string(), epoch: z.int() }),
   z.object({ kind: z.literal('job-requeued'), job: JobId, reason: z.string() }),
+  z
+    .object({ kind: z.literal('service-away'), fromMs: z.int(), untilMs: z.int() })
+    .describe('Nobody worked on the run meanwhile: the service was not there.'),
   z.object({
     kind: z.literal('notice'),
     level: z.enum(['info', 'warning', 'error']),

@@ -31,18 +31,24 @@ export interface ServiceProcess extends AsyncDisposable {
   end(signal: NodeJS.Signals): Promise<{ exitCode: number | null; tookMs: number }>;
 }
 
-/** Starts the service and waits until it listens. */
-export async function startService(home: string, env: Record<string, string> = {}): Promise<ServiceProcess> {
+/** Starts the service and waits until it listens. With `ownGroup`, signals go to it and to all that it has started, its git too. */
+export async function startService(
+  home: string,
+  env: Record<string, string> = {},
+  { ownGroup = false } = {},
+): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [launcher, 'up', '--home', home, '--port', '0'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...plainEnvironment(), ...env },
+    detached: ownGroup,
   });
+  const kill = (signal: NodeJS.Signals) => (ownGroup ? process.kill(-child.pid!, signal) : child.kill(signal));
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += chunk));
   const exited = once(child, 'exit');
   const end = async (signal: NodeJS.Signals) => {
     const began = performance.now();
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    if (child.exitCode === null && child.signalCode === null) kill(signal);
     await exited;
     return { exitCode: child.exitCode, tookMs: performance.now() - began };
   };

@@ -27,6 +27,13 @@ CREATE TABLE runs (
   CHECK (budget_uusd IS NULL OR spent_uusd + reserved_uusd <= budget_uusd)
 ) STRICT;
 
+-- The runs that were begun under an Idempotency-Key. Digests are SHA-256 in hex: of the key, and of the spec sent with it.
+CREATE TABLE run_keys (
+  key_digest TEXT PRIMARY KEY,
+  spec_digest TEXT NOT NULL,
+  run_id TEXT NOT NULL REFERENCES runs (id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE agents (
   id TEXT PRIMARY KEY,
   run_id TEXT NOT NULL REFERENCES runs (id),
@@ -129,6 +136,19 @@ CREATE TABLE calls (
 ) STRICT;
 CREATE INDEX calls_by_job ON calls (job_id, request_digest, occurrence);
 CREATE INDEX calls_open ON calls (state) WHERE state IN ('reserved', 'sent');
+
+-- Sums over the calls that were settled or are ambiguous, replayed ones left out, kept in the transaction that ends a call.
+CREATE TABLE spend (
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  role TEXT NOT NULL,
+  model TEXT NOT NULL,
+  calls INTEGER NOT NULL,
+  spent_uusd INTEGER NOT NULL,
+  ambiguous_uusd INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  PRIMARY KEY (run_id, role, model)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE decisions (
   run_id TEXT NOT NULL REFERENCES runs (id),

@@ -20,31 +20,48 @@ export interface Replay {
   firstDifference: Difference | null;
 }
 
-type Source = Pick<Archive, 'runs' | 'agents' | 'decisions' | 'events'>;
+type Source = Pick<Archive, 'runs' | 'agents' | 'decisions' | 'events' | 'snapshot'>;
+
+/** Decisions held at a time. */
+const PAGE = 1_000;
 
 /**
  * Recomputes every decision of a run from its events and compares it with the journal: the action, and the evidence and draw of
  * every candidate. In the end the folded evidence must equal that of the archive's agents, and their clades' the sums of it.
+ * The run may go on meanwhile: what counts is how far it had come at the beginning.
  *
  * @throws NotFound
  */
 export function replay(archive: Source, runId: RunId): Replay {
-  const run = archive.runs.get(runId);
-  if (run === null) throw new NotFound(`There is no run ${runId} in this archive: \`clade status\` lists the runs.`);
+  const { run, agents, head } = archive.snapshot(() => stateOf(archive, runId));
   const fold = new EventFold(archive, runId);
   let decisions = 0;
-  for (const recorded of archive.decisions.list(runId)) {
+  for (const recorded of journal(archive, runId, head.ordinal)) {
     const firstDifference = missing(decisions, recorded.ordinal - 1) ?? recompute(run, recorded, fold);
     decisions += 1;
     if (firstDifference) return { decisions, firstDifference };
   }
-  fold.advance(Number.POSITIVE_INFINITY);
+  fold.advance(head.seq);
   const { standing } = fold;
   // The last finish begins nothing, so the events do not tell of it.
   const told = Math.max(standing.decisions, Math.min(decisions, standing.decisions + 1));
-  const firstDifference =
-    missing(decisions, told) ?? compareEvidence(archive.agents.lineage(runId), standing, decisions);
+  const firstDifference = missing(decisions, told) ?? compareEvidence(agents, standing, decisions);
   return { decisions, firstDifference };
+}
+
+function stateOf({ runs, agents, decisions }: Source, runId: RunId) {
+  const run = runs.get(runId);
+  if (run === null) throw new NotFound(`There is no run ${runId} in this archive: \`clade status\` lists the runs.`);
+  return { run, agents: agents.lineage(runId), head: decisions.head(runId) };
+}
+
+/** The run's decisions in order, up to `last`. */
+function* journal({ decisions }: Source, runId: RunId, last: number): Generator<Decision> {
+  for (let afterOrdinal = 0; afterOrdinal < last; ) {
+    const page = decisions.list(runId, { afterOrdinal, limit: PAGE });
+    yield* page.filter(({ ordinal }) => ordinal <= last);
+    afterOrdinal = page.at(-1)?.ordinal ?? last;
+  }
 }
 
 /** The journal has no gaps: `journaled` decisions before this point, and as many were made. */

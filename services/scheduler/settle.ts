@@ -1,22 +1,32 @@
 import type { Archive } from '#archive/archive.ts';
 import { NotFound } from '#archive/errors.ts';
 import { isTrial } from '#archive/jobs.ts';
-import type { JobId, JobResult, Lease, ProposalId, ProposalResult } from '#archive/schema.ts';
+import type { JobId, JobResult, Lease, ProposalId, ProposalResult, TrialResult } from '#archive/schema.ts';
 
 /**
- * Writes a job's result into the archive: texts as blobs and the child as a commit first (both named by content, so that
- * doing it again changes nothing), then one transaction for everything that follows from the result.
+ * Writes a job's result into the archive: first its texts and the child's commit, which mean nothing until they are named, so
+ * that all can be done again after a crash; then one transaction for everything that follows from the result. Many at once
+ * take little longer than one: their texts share files, and their transactions the way to the disk.
  * @returns false when the lease was stale and nothing changed.
  */
 export async function settle(archive: Archive, lease: Lease, result: JobResult, nowMs: number): Promise<boolean> {
-  const write = (text: string | null) => (text === null ? null : archive.blobs.write(text));
-  const blobs = { patch: write(result.patch), transcript: archive.blobs.write(result.transcript) };
-  if (result.kind === 'trial') {
-    return archive.trials.settle(lease, result, { ...blobs, graderLog: write(result.graderLog) }, nowMs);
-  }
+  return result.kind === 'trial'
+    ? settleTrial(archive, lease, result, nowMs)
+    : settleProposal(archive, lease, result, nowMs);
+}
+
+async function settleTrial(archive: Archive, lease: Lease, result: TrialResult, nowMs: number): Promise<boolean> {
+  const { patch, transcript, graderLog } = result;
+  const blobs = await archive.blobs.writeAll({ patch, transcript, graderLog });
+  return archive.sharedTransaction(() => archive.trials.settle(lease, result, blobs, nowMs));
+}
+
+async function settleProposal(archive: Archive, lease: Lease, result: ProposalResult, nowMs: number): Promise<boolean> {
   const proposalId = proposalIdOf(lease.jobId);
+  const { patch, transcript } = result;
+  const blobs = await archive.blobs.writeAll({ patch, transcript });
   const child = await commitChild(archive, proposalId, result);
-  const settled = archive.proposals.settle(lease, result, blobs, child, nowMs);
+  const settled = await archive.sharedTransaction(() => archive.proposals.settle(lease, result, blobs, child, nowMs));
   if (settled && child !== null) await nameChild(archive, proposalId, child.commit);
   return settled;
 }

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Archive, openArchive } from '#archive/archive.ts';
 import { BudgetExceeded } from '#archive/errors.ts';
-import type { Reservation } from '#archive/ledger.ts';
-import type { Lease, Run } from '#archive/schema.ts';
+import type { Reservation, Spend } from '#archive/ledger.ts';
+import type { Call, Lease, Run } from '#archive/schema.ts';
 import { beginProposal, beginTrial, createRun, settleTrial, temporaryDirectory } from './builders.ts';
 
 const answer = { inputTokens: 10, outputTokens: 5, latencyMs: 7, replyBlob: 'reply' };
@@ -72,14 +73,55 @@ describe('the ledger', () => {
     expect(() => archive.ledger.sent(released!)).toThrow(/no model call/);
   });
 
-  it('cuts a call that cost more than its worst price to its reserve, and says so', async () => {
+  it.each([
+    { runUusd: null, jobUusd: null, charged: 130, why: 'in full where there is no budget' },
+    { runUusd: 1000, jobUusd: 500, charged: 130, why: 'in full where both budgets have room' },
+    { runUusd: 140, jobUusd: null, charged: 120, why: "as far as the run's budget goes beyond what others hold" },
+    { runUusd: 1000, jobUusd: 135, charged: 115, why: "as far as the job's budget goes beyond what others hold" },
+    { runUusd: 120, jobUusd: 1000, charged: 100, why: 'no more than its reserve where nothing is free' },
+  ])('charges a call that cost more than its worst price $why, and says so', async ({ runUusd, jobUusd, charged }) => {
+    using directory = temporaryDirectory();
+    await using archive = await openArchive(directory.path);
+    const run = createRun(archive, { spec: { budget: { usd: runUusd && runUusd / 1e6 } } });
+    const lease = beginTrial(archive, { agent: `${run.id}-a1`, jobBudgetUusd: jobUusd ?? undefined });
+    const dear = archive.ledger.reserve(call(lease, 100));
+    archive.ledger.reserve(call(lease, 20));
+    archive.ledger.settle(dear, { ...answer, spentUusd: 130 });
+    expect(money(archive, run)).toEqual([charged, 20]);
+    expect(archive.ledger.calls(lease.jobId)[0]).toMatchObject({ spentUusd: charged });
+    const told = archive.events.after({ seq: 0 }).flatMap(({ data }) => (data.kind === 'notice' ? [data] : []));
+    expect(told).toMatchObject([{ code: 'ledger-overrun', level: 'warning' }]);
+    expect(told[0]?.message).toContain(`cost 30 micro-dollars more than its worst price`);
+    expect(told[0]?.message).toContain(`had room for ${charged - 100}:`);
+  });
+
+  it('says nothing of a call that cost all of its reserve', async () => {
     using directory = temporaryDirectory();
     await using archive = await openArchive(directory.path);
     const run = createRun(archive, { spec: { budget: { usd: 0.0001 } } });
     const lease = beginTrial(archive, { agent: `${run.id}-a1` });
-    archive.ledger.settle(archive.ledger.reserve(call(lease, 100)), { ...answer, spentUusd: 130 });
+    archive.ledger.settle(archive.ledger.reserve(call(lease, 100)), { ...answer, spentUusd: 100 });
     expect(money(archive, run)).toEqual([100, 0]);
-    expect(notices(archive)).toEqual(['ledger-overrun']);
+    expect(notices(archive)).toEqual([]);
+  });
+
+  it('counts spend as calls end, and comes to what adding all of them up would', async () => {
+    using directory = temporaryDirectory();
+    await using archive = await openArchive(directory.path);
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) => {
+        const runs = [createRun(archive), createRun(archive, { spec: { budget: { usd: 0.002 } } })];
+        const leases = runs.map(({ id }) => beginTrial(archive, { agent: `${id}-a1` }));
+        const open: number[] = [];
+        for (const one of steps) take(archive, leases, open, one);
+        for (const [i, run] of runs.entries()) {
+          const spend = archive.ledger.spend(run.id);
+          expect(spend).toEqual(addedUp(archive.ledger.calls(leases[i]!.jobId)));
+          expect(spend.reduce((sum, { spentUusd }) => sum + spentUusd, 0)).toBe(archive.runs.get(run.id)?.spentUusd);
+        }
+      }),
+      { numRuns: 40, seed: 3 },
+    );
   });
 
   it('writes a job its spend when it settles, and again when a call of it ends later', async () => {
@@ -151,6 +193,64 @@ describe('the ledger', () => {
     expect(notices(archive)).toEqual(['budget-refused']);
   });
 });
+
+/** What can happen to calls; numbers pick a run, or a call among those under way. */
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('reserve' as const), pick: fc.nat(1), of: fc.nat(3), uusd: fc.nat(200) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('settle' as const), pick: fc.nat(), of: fc.nat(90), uusd: fc.nat(250) }),
+  },
+  fc.record({ kind: fc.constantFrom('sent', 'ambiguous', 'release' as const), pick: fc.nat() }),
+  fc.record({ kind: fc.constantFrom('replayed', 'reconcile' as const), pick: fc.nat(1) }),
+);
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+function take({ ledger }: Archive, leases: Lease[], open: number[], one: Step): void {
+  const lease = leases[one.pick % leases.length]!;
+  const picked = one.pick % Math.max(1, open.length);
+  const callId = open[picked];
+  if (one.kind === 'reserve') {
+    const [role, model] = one.of < 2 ? (['trial', 'm'] as const) : (['selfEdit', `m${one.of}`] as const);
+    const reserved = attempt(() => ledger.reserve({ ...call(lease, one.uusd), role, model }));
+    if (typeof reserved === 'number') open.push(reserved);
+  } else if (one.kind === 'replayed') {
+    ledger.replayed({ ...call(lease, 0), replyBlob: 'reply' });
+  } else if (one.kind === 'reconcile') {
+    ledger.reconcile(9);
+    open.length = 0;
+  } else if (callId !== undefined) {
+    if (one.kind === 'sent') return void attempt(() => ledger.sent(callId));
+    open.splice(picked, 1);
+    if (one.kind === 'settle') ledger.settle(callId, { ...answer, spentUusd: one.uusd, inputTokens: one.of });
+    if (one.kind === 'ambiguous') ledger.ambiguous(callId, { latencyMs: null });
+    if (one.kind === 'release') ledger.release(callId);
+  }
+}
+
+/** By the definition: a sum over every call that has ended and was paid. */
+function addedUp(calls: readonly Call[]): Spend[] {
+  const paid = calls.filter(({ state, replayed }) => !replayed && (state === 'settled' || state === 'ambiguous'));
+  const groups = Map.groupBy(paid, ({ role, model }) => `${role} ${model}`);
+  const sum = (of: readonly Call[], amount: (call: Call) => number | null) =>
+    of.reduce((total, one) => total + (amount(one) ?? 0), 0);
+  return [...groups.keys()].sort().map((key) => {
+    const of = groups.get(key)!;
+    const ambiguous = of.filter(({ state }) => state === 'ambiguous');
+    return {
+      role: of[0]!.role,
+      model: of[0]!.model,
+      calls: of.length,
+      spentUusd: sum(of, ({ spentUusd }) => spentUusd),
+      ambiguousUusd: sum(ambiguous, ({ spentUusd }) => spentUusd),
+      inputTokens: sum(of, ({ inputTokens }) => inputTokens),
+      outputTokens: sum(of, ({ outputTokens }) => outputTokens),
+    };
+  });
+}
 
 function call(lease: Lease, reservedUusd: number): Reservation {
   return { lease, role: 'trial', model: 'm', requestDigest: 'digest', occurrence: 0, reservedUusd, nowMs: 5 };

@@ -1,6 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Archive, openArchive } from '#archive/archive.ts';
 import { createRun, id, temporaryDirectory, writeFiles } from './builders.ts';
@@ -213,6 +215,65 @@ describe('after a crash', () => {
     expect(gitIn(archive, ['worktree', 'list']).trim().split('\n')).toHaveLength(1);
     expect(gitIn(archive, ['rev-parse', `refs/agents/${run.id}-a1`]).trim()).toBe(seed.commit);
   });
+
+  it('that killed git as well, its locks hold nothing up', async () => {
+    using directory = temporaryDirectory();
+    const first = await openArchive(join(directory.path, 'home'));
+    const seed = await seedOf(first, directory.path);
+    const run = createRun(first, seed);
+    await first[Symbol.asyncDispose]();
+    const locks = ['HEAD.lock', 'config.lock', 'packed-refs.lock', `refs/agents/${run.id}-a1.lock`];
+    const bare = writeFiles(
+      join(directory.path, 'home', 'agents.git'),
+      Object.fromEntries(locks.map((path) => [path, ''])),
+    );
+    await using second = await openArchive(join(directory.path, 'home'));
+    await second.repository.reconcile();
+    expect(gitIn(second, ['rev-parse', `refs/agents/${run.id}-a1`]).trim()).toBe(seed.commit);
+    expect(locks.filter((path) => existsSync(join(bare, path)))).toEqual([]);
+  });
+
+  it('leaves a git alone that lived on and ends by itself', async () => {
+    using directory = temporaryDirectory();
+    const first = await openArchive(join(directory.path, 'home'));
+    const seed = await seedOf(first, directory.path);
+    await first[Symbol.asyncDispose]();
+    const ref = 'refs/agents/r000000-a1';
+    const git = startedIn(first, ['update-ref', '--stdin']);
+    git.stdin.write(`start\nupdate ${ref} ${seed.commit}\nprepare\n`);
+    await waitFor(() => existsSync(join(first.home, 'agents.git', `${ref}.lock`)));
+    const ended = once(git, 'close');
+    const opening = openArchive(first.home);
+    await sleep(100);
+    git.stdin.end('commit\n');
+    await using second = await opening;
+    expect(await ended).toEqual([0, null]);
+    expect(gitIn(second, ['rev-parse', ref]).trim()).toBe(seed.commit);
+  });
+
+  it('in which git had locked a worktree that it was making, the worktree goes all the same', async () => {
+    using directory = temporaryDirectory();
+    await using archive = await openArchive(join(directory.path, 'home'));
+    const seed = await seedOf(archive, directory.path);
+    gitIn(archive, ['worktree', 'add', '--detach', join(archive.home, 'worktrees', 'half'), seed.commit]);
+    writeFileSync(join(archive.home, 'agents.git/worktrees/half/locked'), 'initializing');
+    await archive.repository.reconcile();
+    expect(gitIn(archive, ['worktree', 'list']).trim().split('\n')).toHaveLength(1);
+    expect(readdirSync(join(archive.home, 'worktrees'))).toEqual([]);
+  });
+
+  it.each([['objects'], ['refs'], ['config'], ['HEAD'], ['objects', 'refs', 'config']])(
+    'in the making of the repository, what is missing of it is made: %s',
+    async (...missing) => {
+      using directory = temporaryDirectory();
+      await (await openArchive(join(directory.path, 'home')))[Symbol.asyncDispose]();
+      for (const part of missing) rmSync(join(directory.path, 'home', 'agents.git', part), { recursive: true });
+      await using archive = await openArchive(join(directory.path, 'home'));
+      const seed = await seedOf(archive, directory.path);
+      expect(gitIn(archive, ['cat-file', '-t', seed.commit]).trim()).toBe('commit');
+      await archive.repository.reconcile();
+    },
+  );
 });
 
 async function seedOf(archive: Archive, directory: string): Promise<{ commit: string; tree: string }> {
@@ -235,6 +296,14 @@ function edit(from: string, to: string): string {
 function added(path: string, line: string, mode = '100644'): string {
   const side = (letter: string) => (path.startsWith('"') ? `"${letter}/${path.slice(1)}` : `${letter}/${path}`);
   return `diff --git ${side('a')} ${side('b')}\nnew file mode ${mode}\n--- /dev/null\n+++ ${side('b')}\n@@ -0,0 +1 @@\n+${line}\n`;
+}
+
+function startedIn(archive: Archive, args: string[]): ChildProcessWithoutNullStreams {
+  return spawn('git', args, { cwd: join(archive.home, 'agents.git') });
+}
+
+async function waitFor(happened: () => boolean): Promise<void> {
+  while (!happened()) await sleep(5);
 }
 
 /** What an operator sees who runs plain git there. */

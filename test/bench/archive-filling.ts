@@ -11,6 +11,9 @@ export interface Size {
   open: number;
 }
 
+/** What each settled trial's one model call cost. */
+const callUusd = 900;
+
 /** The tasks of the archives' suite: as many as an agent has trials, and some to choose from. */
 export function taskCount({ agents, trials }: Size): number {
   return Math.ceil(trials / agents) + 20;
@@ -51,6 +54,7 @@ function insertAll(sqlite: Sqlite.Database, runId: RunId, { agents, trials, open
   const agent = `'${runId}-a' || (1 + (n - 1) % ${agents})`;
   const task = `'task-' || ((n - 1) / ${agents})`;
   const solved = `(n * 2654435761 % 4294967296) % 100 < 40`;
+  const spent = `CASE WHEN n > ${trials} THEN 0 ELSE ${callUusd} END`;
   const run = (sql: string) => sqlite.prepare(sql).run({ run: runId });
   const counted = (to: number) =>
     `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${to})`;
@@ -63,17 +67,23 @@ function insertAll(sqlite: Sqlite.Database, runId: RunId, { agents, trials, open
        SELECT @run || '-p' || (n - 1), @run, n - 1, ${parent}, ${parent}, '{"kind":"none","trialIds":[]}', 'joined', @run || '-a' || n, n, n FROM numbers WHERE n > 1`);
   run(`${counted(agents)} INSERT INTO events (run_id, at, data) SELECT @run, n, json_object('kind', 'agent-joined', 'agent', @run || '-a' || n,
          'parent', ${parent}, 'proposal', @run || '-p' || (n - 1), 'commit', printf('%040d', n), 'summary', 'Agent ' || n) FROM numbers WHERE n > 1`);
-  run(`${counted(all)} INSERT INTO jobs (id, run_id, state, epoch, lease_until)
-       SELECT @run || '-t' || n, @run, CASE WHEN n > ${trials} THEN 'leased' ELSE 'done' END, 1, 0 FROM numbers`);
-  run(`${counted(all)} INSERT INTO trials (id, run_id, ordinal, agent_id, task, attempt, outcome, y, reason, begun_at, settled_at)
+  run(`${counted(all)} INSERT INTO jobs (id, run_id, state, epoch, lease_until, spent_uusd)
+       SELECT @run || '-t' || n, @run, CASE WHEN n > ${trials} THEN 'leased' ELSE 'done' END, 1, 0, ${spent} FROM numbers`);
+  run(`${counted(all)} INSERT INTO trials (id, run_id, ordinal, agent_id, task, attempt, outcome, y, reason, spent_uusd, begun_at, settled_at)
        SELECT @run || '-t' || n, @run, n, ${agent}, ${task}, 1, CASE WHEN n > ${trials} THEN NULL WHEN ${solved} THEN 'resolved' ELSE 'unresolved' END,
-         CASE WHEN n > ${trials} THEN NULL ELSE ${solved} END, '', n, CASE WHEN n > ${trials} THEN NULL ELSE n END FROM numbers`);
+         CASE WHEN n > ${trials} THEN NULL ELSE ${solved} END, '', ${spent}, n, CASE WHEN n > ${trials} THEN NULL ELSE n END FROM numbers`);
   run(`${counted(all)} INSERT INTO events (run_id, at, data) SELECT @run, n, json_object('kind', 'trial-begun', 'trial', @run || '-t' || n,
          'agent', ${agent}, 'task', ${task}, 'attempt', 1) FROM numbers`);
   run(`${counted(trials)} INSERT INTO events (run_id, at, data) SELECT @run, n, json_object('kind', 'trial-settled', 'trial', @run || '-t' || n,
-         'agent', ${agent}, 'task', ${task}, 'outcome', iif(${solved}, 'resolved', 'unresolved'), 'y', ${solved}, 'spentUusd', 0) FROM numbers`);
+         'agent', ${agent}, 'task', ${task}, 'outcome', iif(${solved}, 'resolved', 'unresolved'), 'y', ${solved}, 'spentUusd', ${callUusd}) FROM numbers`);
+  run(`${counted(trials)} INSERT INTO calls (run_id, job_id, epoch, role, model, request_digest, occurrence, state, reserved_uusd, spent_uusd,
+         input_tokens, output_tokens, latency_ms, at)
+       SELECT @run, @run || '-t' || n, 1, 'trial', 'm', '', 0, 'settled', 2 * ${callUusd}, ${callUusd}, 3000, 500, 900, n FROM numbers`);
+  run(`INSERT INTO spend (run_id, role, model, calls, spent_uusd, ambiguous_uusd, input_tokens, output_tokens)
+       SELECT run_id, role, model, count(*), sum(spent_uusd), 0, sum(input_tokens), sum(output_tokens) FROM calls GROUP BY 1, 2, 3`);
   run(
-    `UPDATE runs SET agents = ${agents}, proposals = ${agents} - 1, trials = ${all}, trials_settled = ${trials} WHERE id = @run`,
+    `UPDATE runs SET agents = ${agents}, proposals = ${agents} - 1, trials = ${all}, trials_settled = ${trials},
+       spent_uusd = ${trials * callUusd} WHERE id = @run`,
   );
   run(
     `UPDATE agents SET (n, s) = (SELECT count(*), coalesce(sum(y), 0) FROM trials WHERE agent_id = agents.id AND y IS NOT NULL)`,

@@ -10,19 +10,30 @@ import { describe, expect, inject, it } from 'vitest';
 import { openArchive } from '#archive/archive.ts';
 import type { Trial } from '#archive/schema.ts';
 import { createDrivers } from '#sandbox/drivers.ts';
+import type { DriverName } from '#sandbox/schema.ts';
 import { replay } from '#services/scheduler/replay.ts';
 import { postRun, runIn, startService, temporaryHome } from '#test/service-process.ts';
 
-/** Most moments with plain processes, which take the least time to begin again; the others show that nothing of them is left. */
-const cases = [
-  { sandbox: 'process', kills: 50, trials: 90, available: true },
-  { sandbox: 'bubblewrap', kills: 12, trials: 20, available: inject('bubblewrap').available },
-  { sandbox: 'docker', kills: 12, trials: 20, available: inject('docker').available },
-] as const;
+interface Case {
+  sandbox: DriverName;
+  kills: number;
+  trials: number;
+  /** Kills the service's whole process group at once, git as well, which a policy that breeds after every trial keeps at work. */
+  withGit: boolean;
+  available: boolean;
+}
 
-describe.each(cases)('a run in $sandbox sandboxes', ({ sandbox, kills, trials, available }) => {
+/** Most moments with plain processes, which take the least time to begin again; the others show that nothing of them is left. */
+const cases: Case[] = [
+  { sandbox: 'process', kills: 50, trials: 90, withGit: false, available: true },
+  { sandbox: 'process', kills: 30, trials: 30, withGit: true, available: true },
+  { sandbox: 'bubblewrap', kills: 12, trials: 20, withGit: false, available: inject('bubblewrap').available },
+  { sandbox: 'docker', kills: 12, trials: 20, withGit: false, available: inject('docker').available },
+];
+
+describe.each(cases)('a run in $sandbox sandboxes', ({ sandbox, kills, trials, withGit, available }) => {
   it.skipIf(!available)(
-    `loses nothing when the service is killed at ${kills} seeded moments`,
+    `loses nothing when the service${withGit ? ' and its git are' : ' is'} killed at ${kills} seeded moments`,
     {
       timeout: 900_000,
     },
@@ -31,12 +42,13 @@ describe.each(cases)('a run in $sandbox sandboxes', ({ sandbox, kills, trials, a
       using temporary = temporaryHome();
       const { home } = temporary;
       const random = xoroshiro128plus(20_260_101);
-      const spec = { suite: 'katas', sandbox, slots: 2, randomSeed: 7, budget: { trials } };
+      const breeding = withGit ? { policy: { kind: 'hgm', alpha: 1 }, budget: { trials, proposals: trials } } : {};
+      const spec = { suite: 'katas', sandbox, slots: 2, randomSeed: 7, budget: { trials }, ...breeding };
       let runId: string | null = null;
       let settled = new Map<string, string>();
 
       for (let kill = 1; kill <= kills; kill += 1) {
-        await using service = await startService(home);
+        await using service = await startService(home, {}, { ownGroup: withGit });
         runId ??= (await postRun(service.url, spec)).id;
         await sleep(uniformFloat64(random) * 1_200);
         await service.end('SIGKILL');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Archive, openArchive } from '#archive/archive.ts';
-import { type Lease, type PolicySpec, type RunId, RunSpec } from '#archive/schema.ts';
+import { type Lease, type PolicySpec, type Run, type RunId, RunSpec } from '#archive/schema.ts';
 import { decide } from '#services/scheduler/decide.ts';
 import { createPolicy } from '#services/scheduler/policies/policies.ts';
 import { replay } from '#services/scheduler/replay.ts';
@@ -78,6 +78,42 @@ describe('replay', () => {
     expect(firstDifference?.recorded).not.toEqual(firstDifference?.recomputed);
   });
 
+  it('finds no difference in a run that goes on meanwhile', async () => {
+    using directory = temporaryDirectory();
+    await using owner = await openArchive(directory.path);
+    const run = runOf60(owner, 'hgm');
+    const live = evolving(owner, run);
+    for (let i = 0; i < 40; i += 1) live.next();
+    await using reader = await openArchive(directory.path, { readOnly: true });
+    const before = reader.decisions.list(run.id).length;
+    // Whenever events are read, the run has just gone on.
+    const after = reader.events.after.bind(reader.events);
+    reader.events.after = (page) => {
+      for (let i = 0; i < 10; i += 1) live.next();
+      return after(page);
+    };
+    expect(replay(reader, run.id)).toEqual({ decisions: before, firstDifference: null });
+    expect(reader.decisions.list(run.id).length).toBeGreaterThan(before);
+  });
+
+  it('never holds the whole journal', async () => {
+    using directory = temporaryDirectory();
+    cpSync(template.path, directory.path, { recursive: true });
+    await using archive = await openArchive(directory.path, { readOnly: true });
+    const [run] = archive.runs.list();
+    const all = archive.decisions.list(run!.id);
+    const list = archive.decisions.list.bind(archive.decisions);
+    const limits: unknown[] = [];
+    archive.decisions.list = (runId, page) => {
+      limits.push(page?.limit);
+      // As if a page were this short: what follows must be asked for.
+      return list(runId, { ...page, limit: 7 });
+    };
+    expect(replay(archive, run!.id)).toEqual({ decisions: all.length, firstDifference: null });
+    expect(limits.length).toBeGreaterThan(all.length / 7);
+    expect(limits.every((limit) => typeof limit === 'number' && limit <= 1_000)).toBe(true);
+  });
+
   it('says when there is no such run', async () => {
     using directory = temporaryDirectory();
     await using archive = await openArchive(directory.path);
@@ -87,17 +123,28 @@ describe('replay', () => {
 
 /** Records a run of 60 trials in three slots, whose results are made up. */
 function recorded(archive: Archive, kind: PolicySpec['kind']): RunId {
+  const run = runOf60(archive, kind);
+  for (const _ of evolving(archive, run)); // To its end.
+  return run.id;
+}
+
+function runOf60(archive: Archive, kind: PolicySpec['kind']): Run {
   const spec = RunSpec.parse({ policy: { kind }, budget: { trials: 60 } });
-  const run = createRun(archive, { spec, tasks: Array.from({ length: 12 }, (_, i) => `t${i}`) });
+  return createRun(archive, { spec, tasks: Array.from({ length: 12 }, (_, i) => `t${i}`) });
+}
+
+/** Goes on with the run, one decision or one settled job a step, until it is finished. */
+function* evolving(archive: Archive, { id, spec }: Run): Generator<void> {
   const [policy, standing, rng] = [createPolicy(spec.policy), emptyStanding(), decisionRng(99, 0)];
   const leases: Lease[] = [];
   let asOfSeq = 0;
-  for (let nowMs = 2000; archive.runs.get(run.id)?.state !== 'finished'; nowMs += 7) {
-    for (const event of archive.events.after({ runId: run.id, seq: asOfSeq })) {
+  for (let nowMs = 2000; archive.runs.get(id)?.state !== 'finished'; nowMs += 7) {
+    yield;
+    for (const event of archive.events.after({ runId: id, seq: asOfSeq })) {
       applyEvent(standing, event);
       asOfSeq = event.seq;
     }
-    const decided = decide({ runId: run.id, policy, standing, spec, nowMs, asOfSeq });
+    const decided = decide({ runId: id, policy, standing, spec, nowMs, asOfSeq });
     if (leases.length === 3 || decided.action.kind === 'wait') {
       settleAny(archive, leases, rng);
       continue;
@@ -107,7 +154,6 @@ function recorded(archive: Archive, kind: PolicySpec['kind']): RunId {
     const lease = job && archive.jobs.claim(job, 'w', 1000, nowMs);
     if (lease) leases.push(lease);
   }
-  return run.id;
 }
 
 function settleAny(archive: Archive, leases: Lease[], rng: () => number): void {
