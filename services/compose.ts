@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type Archive, openArchive } from '#archive/archive.ts';
+import { DiskFull } from '#archive/errors.ts';
 import type { RunId } from '#archive/schema.ts';
 import { chooseDriver, createDrivers } from '#sandbox/drivers.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
@@ -19,8 +20,6 @@ import { Scheduler } from './scheduler/scheduler.ts';
 import { SuiteShelf } from './suite-shelf.ts';
 import { work } from './worker/worker.ts';
 
-/** Jobs that the worker inside a service does at once, over all runs; each run's `slots` bounds its own. */
-const EMBEDDED_SLOTS = 64;
 /** How long work under way may go on after a shutdown began. */
 const DRAIN_MS = 7_000;
 
@@ -48,6 +47,7 @@ export async function compose(config: Config): Promise<Service> {
   const drivers = createDrivers();
   await reconcile(archive, Object.values(drivers), clock(), log);
 
+  const disk = createDiskWatch(archive.home, config.minFreeMiB);
   const suites = new SuiteShelf(archive.home);
   const chosen = new Map<string, Promise<SandboxDriver>>();
   const choose = (wanted: 'auto' | DriverName) => {
@@ -66,7 +66,10 @@ export async function compose(config: Config): Promise<Service> {
         rehearsal: createRehearsalUpstream(rehearsal),
       },
       clock,
-      onFault: (error) => log.error({ err: error }, 'the gateway failed'),
+      onFault: (error) => {
+        if (error instanceof DiskFull) disk.refused();
+        log.error({ err: error }, 'the gateway failed');
+      },
     }),
   );
   const queue = createMemoryQueue();
@@ -75,7 +78,7 @@ export async function compose(config: Config): Promise<Service> {
     new Scheduler({
       archive,
       queue,
-      disk: createDiskWatch(archive.home, config.minFreeMiB),
+      disk,
       prepareRun: (spec) =>
         prepareRun(spec, {
           archive,
@@ -94,14 +97,16 @@ export async function compose(config: Config): Promise<Service> {
     suite: (runId) => suiteOfRun(runId, archive, suites),
     clock,
     log,
-    onProgress: (progress) => scheduler.note(progress),
-    onHarness: (runId, failed, reason) => scheduler.harness(runId, failed, reason),
+    disk,
+    breaker: scheduler.breaker,
+    onProgress: (progress) => scheduler.board.note(progress),
+    settledBefore: (runId, proposal) => scheduler.settledBefore(runId, proposal),
   });
 
   const stop = new AbortController();
   const abandon = new AbortController();
   const working = work(
-    { name: 'embedded', client, queue, chooseDriver: choose, slots: EMBEDDED_SLOTS, log },
+    { name: 'embedded', client, queue, chooseDriver: choose, slots: Number.POSITIVE_INFINITY, log },
     { stop: stop.signal, abandon: abandon.signal },
   );
   opening.defer(async () => {

@@ -4,6 +4,7 @@ import { findRun } from '#services/api/find.ts';
 import { type ProgressView, RunView } from '#services/api/schema.ts';
 import { runView } from '#services/api/view.ts';
 import type { Service } from '#services/compose.ts';
+import { waitsForDisk } from '#services/scheduler/disk-pause.ts';
 import { createLiveView } from './live-view.ts';
 import type { ServiceClient } from './service-client.ts';
 import type { Terminal } from './terminal.ts';
@@ -19,6 +20,8 @@ export interface RunSource extends Disposable {
 }
 
 const LOOK_EVERY_MS = 250;
+/** Between the end of an event stream and the next try. */
+const RETRY_MS = 1_000;
 
 /** Said when a run in this process is interrupted. */
 export const ENDING = 'Ending: work under way gets a few seconds. Ctrl-C again leaves at once.';
@@ -57,22 +60,31 @@ export function embeddedRun({ archive, scheduler }: Service, runId: RunId): RunS
   };
 }
 
-/** A run of a service elsewhere. */
+/** A run of a service elsewhere. Its events are listened to again after every break; `look` tells when the service is gone. */
 export function remoteRun(client: ServiceClient, runId: RunId): RunSource {
   const listening = new AbortController();
+  const { signal } = listening;
   let progress: ProgressView[] = [];
   let events: Event[] = [];
-  const listen = async () => {
-    for await (const one of client.events(runId, listening.signal)) {
+  let afterSeq = 0;
+  const listen = async (follow: boolean) => {
+    for await (const one of client.events(runId, { afterSeq, follow, signal })) {
       if (one.kind === 'progress') progress = one.progress;
-      else events.push(one.event);
+      else if (one.event.seq > afterSeq) {
+        events.push(one.event);
+        afterSeq = one.event.seq;
+      }
     }
   };
-  // Figures are asked for besides, so that a stream that breaks costs only the news; `look` tells when the service is gone.
-  void listen().catch(() => undefined);
+  void again(() => listen(true), signal);
   return {
     embedded: false,
-    look: async () => ({ run: await client.get(`/v1/runs/${runId}`, RunView), progress }),
+    async look() {
+      const run = await client.get(`/v1/runs/${runId}`, RunView);
+      // Nobody looks again at a run that is over, so its last news are fetched rather than waited for.
+      if (isOver(run)) await listen(false).catch(() => undefined);
+      return { run, progress };
+    },
     news() {
       const news = events;
       events = [];
@@ -82,7 +94,15 @@ export function remoteRun(client: ServiceClient, runId: RunId): RunSource {
   };
 }
 
+/** Does something again and again, with a pause in between, whether it works or not, until aborted. */
+async function again(step: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await step().catch(() => undefined);
+    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
 /** A run that waits for disk space goes on by itself. */
 function needsOperator(run: RunView): boolean {
-  return run.state === 'paused' && !run.reason?.startsWith('disk full');
+  return run.state === 'paused' && !waitsForDisk(run);
 }

@@ -12,7 +12,7 @@ export interface Doorbell {
 export interface Queue {
   ring(doorbell: Doorbell): Promise<void>;
   /**
-   * Calls `handler` for doorbells, at most `slots` at a time, until the signal aborts; then resolves once the handlers
+   * Calls `handler` for doorbells, at most `slots` (Infinity: without bound) at a time, until the signal aborts; then resolves once the handlers
    * under way have returned. A handler must not throw: what goes wrong in a job ends up in its row.
    */
   listen(

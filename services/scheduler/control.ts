@@ -1,18 +1,28 @@
 import type { Archive } from '#archive/archive.ts';
-import { NotFound } from '#archive/errors.ts';
+import { DiskFull, NotFound, StaleLease } from '#archive/errors.ts';
 import { isTrial } from '#archive/jobs.ts';
-import type { CallRole, JobId, Lease, Proposal, Run, RunId, RunSpec, Trial, TrialId } from '#archive/schema.ts';
+import type {
+  CallRole,
+  JobId,
+  Lease,
+  Proposal,
+  ProposalId,
+  Run,
+  RunId,
+  RunSpec,
+  Trial,
+  TrialId,
+} from '#archive/schema.ts';
 import type { Suite, Task } from '#benchmarks/schema.ts';
 import type { Gateway } from '#services/gateway/gateway.ts';
-import { INFRA_HEADER } from '#services/gateway/infra-mark.ts';
 import type { Log } from '#services/log.ts';
 import type { ClaimedJob, ControlClient, PastTrial, Progress } from '#services/worker/control-client.ts';
+import type { DiskWatch } from './disk-watch.ts';
+import type { HarnessBreaker } from './harness-breaker.ts';
+import { LEASE_MS } from './lease-sweep.ts';
+import { ReturnedJobs } from './returned-jobs.ts';
 import { smokeTaskOf } from './run-suite.ts';
 import { settle } from './settle.ts';
-
-/** How often the harness may fail at one job before the job is set aside. */
-const INFRA_ATTEMPTS = 3;
-const LEASE_MS = 6_000;
 
 export interface ControlDependencies {
   archive: Archive;
@@ -20,9 +30,11 @@ export interface ControlDependencies {
   suite: (runId: RunId) => Promise<Suite>;
   clock: () => number;
   log: Log;
+  disk: DiskWatch;
+  breaker: HarnessBreaker;
   onProgress: (progress: Progress) => void;
-  /** The harness failed at a job of this run (`false`: a job of it was completed). */
-  onHarness: (runId: RunId, failed: boolean, reason: string) => void;
+  /** Of a proposal under way: those from the same parent that had settled when it began. */
+  settledBefore: (runId: RunId, proposal: ProposalId) => readonly ProposalId[];
 }
 
 /** What workers may ask of the control process. In embedded mode a worker holds this object itself. */
@@ -32,15 +44,17 @@ export function createControl({
   suite,
   clock,
   log,
+  disk,
+  breaker,
   onProgress,
-  onHarness,
+  settledBefore,
 }: ControlDependencies): ControlClient {
-  /** Runs whose money cannot pay for the next call; the ledger has noted it, and their next decision is to finish. */
-  const outOfMoney = new Set<RunId>();
+  const returned = new ReturnedJobs({ archive, disk, breaker, clock });
 
   return {
     async claim(jobId, worker) {
-      const lease = archive.jobs.claim(jobId, worker, LEASE_MS, clock());
+      if (disk.full() !== null) return null;
+      const lease = watched(() => archive.jobs.claim(jobId, worker, LEASE_MS, clock()));
       if (lease === null) return null;
       try {
         return await describe(lease);
@@ -51,12 +65,13 @@ export function createControl({
       }
     },
 
-    renew: async (lease) => archive.jobs.renew(lease, LEASE_MS, clock()),
+    renew: async (lease) => watched(() => archive.jobs.renew(lease, LEASE_MS, clock())),
 
-    source: (tree) => archive.repository.sourceTar(tree),
+    source: (tree) => archive.repository.sourceTar(tree).catch(refusedByDisk),
 
     async stage(lease, parentCommit, patch) {
-      const staged = await archive.repository.stage({ parentCommit, patch });
+      if (!archive.jobs.holds(lease)) throw new StaleLease(lease.jobId, lease.epoch);
+      const staged = await archive.repository.stage({ parentCommit, patch }).catch(refusedByDisk);
       if ('rejected' in staged) return staged;
       const twin = archive.agents.byTree(jobOf(lease.jobId).runId, staged.tree);
       return twin === null ? staged : { rejected: 'duplicate', detail: `the same source as agent ${twin.id}` };
@@ -66,32 +81,37 @@ export function createControl({
       const { runId } = jobOf(lease.jobId);
       const { spec } = runOf(runId);
       const models = modelsFor(role, spec);
-      const response = await gateway.handle({ lease, runId, role, models, seed: spec.randomSeed, request });
-      if (response.status === 402 && response.headers.has(INFRA_HEADER)) outOfMoney.add(runId);
-      return response;
+      return gateway.handle({ lease, runId, role, models, seed: spec.randomSeed, request });
     },
 
-    report: (_lease, progress) => onProgress(progress),
+    report(lease, progress) {
+      if (archive.jobs.holds(lease)) onProgress(progress);
+    },
 
     async complete(lease, result) {
-      const settled = await settle(archive, lease, result, clock());
-      if (settled) onHarness(jobOf(lease.jobId).runId, false, '');
+      const settled = await settle(archive, lease, result, clock()).catch(refusedByDisk);
+      if (settled) breaker.reset(jobOf(lease.jobId).runId);
       return settled;
     },
 
     async release(lease, reason, infra) {
-      const job = jobOf(lease.jobId);
-      if (infra && outOfMoney.has(job.runId)) {
-        archive.jobs.setAside(lease, 'cancelled', "the run's money is used up", clock());
-        return;
-      }
-      const failures = job.infraFailures + (infra ? 1 : 0);
-      if (infra && failures >= INFRA_ATTEMPTS) archive.jobs.setAside(lease, 'infra', reason, clock());
-      else
-        archive.jobs.release(lease, { reason, infra, notBeforeMs: infra ? clock() + 500 * 2 ** failures : 0 }, clock());
-      if (infra) onHarness(job.runId, true, reason);
+      watched(() => (infra ? returned.failed(lease, reason) : returned.givenBack(lease, reason)));
     },
   };
+
+  /** Whatever is refused for want of room makes the watch look for room again before anything is begun. */
+  function watched<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      return refusedByDisk(error);
+    }
+  }
+
+  function refusedByDisk(error: unknown): never {
+    if (error instanceof DiskFull) disk.refused();
+    throw error;
+  }
 
   function jobOf(jobId: JobId) {
     return archive.jobs.get(jobId) ?? notFound(`job ${jobId}`);
@@ -155,12 +175,11 @@ export function createControl({
   }
 
   /** As it stood when the proposal began, so that a re-run of the job asks the model the same. */
-  function triedBefore(proposal: Proposal) {
+  function triedBefore({ id, runId, parentId }: Proposal) {
+    const settled = new Set(settledBefore(runId, id));
     return archive.proposals
-      .list(proposal.runId, { parent: proposal.parentId })
-      .filter(
-        ({ settledAt, ordinal }) => ordinal < proposal.ordinal && settledAt !== null && settledAt <= proposal.begunAt,
-      )
+      .list(runId, { parent: parentId })
+      .filter((sibling) => settled.has(sibling.id))
       .flatMap(({ title, outcome }) => (title === null || outcome === null ? [] : [{ title, outcome }]));
   }
 }

@@ -19,11 +19,19 @@ export function figuresOf(standing: RunStanding, spec: RunSpec, nowMs: number): 
   return { champion, uses: budgetUses(spec.budget, standing, nowMs) };
 }
 
-/** The figures of a run from its events alone, which takes time in the order of their number. */
-export function readFigures(archive: Pick<Archive, 'events'>, { id, spec }: Run, nowMs: number): RunFigures {
+/**
+ * The figures of a run from its events alone, which takes time in the order of their number. A failed run has none when its
+ * events are what it failed of.
+ */
+export function readFigures(archive: Pick<Archive, 'events'>, { id, spec, state }: Run, nowMs: number): RunFigures {
   const standing = emptyStanding();
-  foldEvents(archive, id, standing, 0);
-  return figuresOf(standing, spec, nowMs);
+  try {
+    foldEvents(archive, id, standing, 0);
+    return figuresOf(standing, spec, nowMs);
+  } catch (error) {
+    if (state !== 'failed') throw error;
+    return { champion: null, uses: [] };
+  }
 }
 
 /** Brings a standing that has the run's events up to `seq` up to the last one. @returns the last one's `seq`. */

@@ -6,7 +6,9 @@ import { decide } from './decide.ts';
 import { createPolicy } from './policies/policies.ts';
 import type { Policy } from './policies/policy.ts';
 import { evidenceRng } from './rng.ts';
+import { cancelJobs } from './run-endings.ts';
 import { foldEvents } from './run-figures.ts';
+import { handsOutJobs } from './run-states.ts';
 import { emptyStanding, type RunStanding } from './standing.ts';
 
 /** The decisions of one run. Its picture of the run is the fold of the run's events, so it can be dropped and made again. */
@@ -31,18 +33,35 @@ export class RunLoop {
   turn(): void {
     this.catchUp();
     const run = this.#run();
-    const settled = restingState(run.state);
-    if (settled !== null) {
-      if (this.#underWay() === 0) this.#archive.runs.setState(run.id, settled, run.reason, this.#clock());
-      return;
-    }
-    if (run.state !== 'running' && run.state !== 'closing') return;
+    if (run.state === 'pausing') this.#rest(run);
+    if (run.state === 'stopping') this.#end(run);
+    if (!handsOutJobs(run.state)) return;
     while (this.#underWay() < run.spec.slots && this.#step(run)) this.catchUp();
   }
 
-  /** Brings `standing` up to the last event. */
+  /** Brings `standing` up to the last event. @throws what an event that cannot be folded throws; the next call folds all anew. */
   catchUp(): void {
-    this.#seq = foldEvents(this.#archive, this.runId, this.standing, this.#seq);
+    try {
+      this.#seq = foldEvents(this.#archive, this.runId, this.standing, this.#seq);
+    } catch (error) {
+      this.standing = emptyStanding();
+      this.#seq = 0;
+      throw error;
+    }
+  }
+
+  /** A pausing run has paused when nobody works on it; its jobs that are ready wait until it is resumed. */
+  #rest({ id, reason }: Run): void {
+    const held = this.#archive.jobs.open(id).some(({ state }) => state === 'leased');
+    if (!held) this.#archive.runs.setState(id, 'paused', reason, this.#clock());
+  }
+
+  /** Whatever a stop that was cut short has left open is cancelled first. */
+  #end({ id, reason }: Run): void {
+    this.#archive.transaction(() => {
+      cancelJobs(this.#archive, id, 'the run was stopped', this.#clock());
+      this.#archive.runs.setState(id, 'stopped', reason, this.#clock());
+    });
   }
 
   #underWay(): number {
@@ -85,13 +104,6 @@ export class RunLoop {
       jobBudgetUusd: uusd(spec.limits.proposalUsd),
     };
   }
-}
-
-/** Where a state that waits for the work under way comes to rest; null for the others. */
-function restingState(state: RunState): RunState | null {
-  if (state === 'pausing') return 'paused';
-  if (state === 'stopping') return 'stopped';
-  return null;
 }
 
 /** The first finish closes the run (what is under way ends, the champion is measured); the second ends it. */

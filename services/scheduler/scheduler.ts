@@ -1,20 +1,25 @@
 import type { Archive } from '#archive/archive.ts';
 import { DiskFull } from '#archive/errors.ts';
-import type { JobId, Run, RunId, RunSpec, RunState } from '#archive/schema.ts';
+import type { RunKey } from '#archive/runs.ts';
+import type { ProposalId, Run, RunId, RunSpec, RunState } from '#archive/schema.ts';
 import { CladeError } from '#services/errors.ts';
 import type { Log } from '#services/log.ts';
 import type { Queue } from '#services/queue/queue.ts';
-import type { Progress } from '#services/worker/control-client.ts';
+import { DiskPause, waitsForDisk } from './disk-pause.ts';
 import type { DiskWatch } from './disk-watch.ts';
+import { HarnessBreaker } from './harness-breaker.ts';
+import { LeaseSweep } from './lease-sweep.ts';
 import type { NewRun } from './prepare-run.ts';
+import { ProgressBoard, type SlotProgress } from './progress-board.ts';
+import { cancelJobs, failRun } from './run-endings.ts';
 import { figuresOf, type RunFigures, readFigures } from './run-figures.ts';
 import { RunLoop } from './run-loop.ts';
+import { handsOutJobs, isOver } from './run-states.ts';
 
 /** How often doorbells are rung again, ended leases are taken back and the disk is looked at. */
 const SWEEP_MS = 1_000;
-/** So many failures of the harness in a row, with no job done in between, pause a run: retrying will not mend it. */
-const HARNESS_FAILURES = 8;
-const DISK_FULL = 'disk full';
+/** A run whose turn fails so often in a row, a sweep apart, is given up. */
+const MOST_STUMBLES = 3;
 
 export interface SchedulerDependencies {
   archive: Archive;
@@ -24,19 +29,23 @@ export interface SchedulerDependencies {
   prepareRun: (spec: RunSpec) => Promise<NewRun>;
   clock: () => number;
   log: Log;
+  /** Default 1,000. */
+  sweepMs?: number;
 }
-
-/** A job under way, as an operator sees it. */
-export type SlotProgress = Progress & { runId: RunId; sinceMs: number };
 
 /** Drives every run: gives its loop a turn whenever something happened to it, and carries out what operators ask. */
 export class Scheduler implements Disposable {
+  /** Where workers say what they are doing. */
+  readonly board: ProgressBoard;
+  /** Where control tells of the harness's failures. */
+  readonly breaker: HarnessBreaker;
   readonly #loops = new Map<RunId, RunLoop>();
   readonly #figuresOfEnded = new Map<RunId, RunFigures>();
-  readonly #progress = new Map<JobId, SlotProgress>();
-  readonly #listeners = new Set<() => void>();
-  readonly #harnessFailures = new Map<RunId, number>();
+  /** Runs whose last turns failed, and how many of them. */
+  readonly #stumbles = new Map<RunId, number>();
   readonly #deps: SchedulerDependencies;
+  readonly #diskPause: DiskPause;
+  readonly #leases: LeaseSweep;
   readonly #unsubscribe: () => void;
   readonly #sweeper: NodeJS.Timeout;
   #turnDue = false;
@@ -44,17 +53,23 @@ export class Scheduler implements Disposable {
 
   constructor(deps: SchedulerDependencies) {
     this.#deps = deps;
+    const { archive, clock, sweepMs = SWEEP_MS } = deps;
+    this.board = new ProgressBoard(deps);
+    this.breaker = new HarnessBreaker(deps);
+    this.#diskPause = new DiskPause({ ...deps, resume: (runId) => this.#attempt(runId, () => this.resume(runId)) });
+    const onEnded = (runId: RunId, reason: string) => this.breaker.failed(runId, reason);
+    this.#leases = new LeaseSweep({ archive, clock, everyMs: sweepMs, onEnded });
     for (const run of deps.archive.runs.list()) this.#adopt(run);
     this.#unsubscribe = deps.archive.events.onAppend(() => this.#wake());
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref();
     this.#sweep();
     this.#wake();
   }
 
-  /** Starts a run. @throws CladeError or SuiteError saying what is wrong with the spec or missing here. */
-  async createRun(spec: RunSpec, nowMs: number): Promise<Run> {
+  /** Starts a run, and stores it with its key. @throws CladeError or SuiteError: the spec is wrong or something is missing. */
+  async createRun(spec: RunSpec, nowMs: number, key?: RunKey): Promise<Run> {
     const prepared = await this.#deps.prepareRun(spec);
-    const run = this.#deps.archive.runs.create({ ...prepared, nowMs });
+    const run = this.#deps.archive.runs.create({ ...prepared, key, nowMs });
     this.#adopt(run);
     await this.#deps.archive.repository.setAgentRef(`${run.id}-a1`, prepared.seed.commit);
     return run;
@@ -67,24 +82,34 @@ export class Scheduler implements Disposable {
     this.#wake();
   }
 
-  /** Lets the work under way end and starts nothing new. @throws CladeError when the run is not running. */
+  /** Lets the work under way end and starts nothing new. @throws CladeError when the run is over, or rests already. */
   pause(runId: RunId): void {
-    this.#move(runId, ['running', 'closing'], 'pausing', 'paused by an operator');
+    const run = this.#runOf(runId);
+    const rests = run.state === 'paused' && waitsForDisk(run);
+    const reason = 'paused by an operator';
+    if (rests) this.#move(run, ['paused'], 'paused', reason);
+    else this.#move(run, ['running', 'closing', 'pausing'], 'pausing', reason);
   }
 
-  /** @throws CladeError when the run is not paused. */
+  /** Goes on, with all failures of the harness forgiven. @throws CladeError when the run is not paused. */
   resume(runId: RunId): void {
-    this.#harnessFailures.delete(runId);
     const { closing } = this.#loopOf(runId).standing;
-    this.#move(runId, ['paused', 'pausing'], closing === null ? 'running' : 'closing', closing);
+    const { archive } = this.#deps;
+    archive.transaction(() => {
+      this.#move(this.#runOf(runId), ['paused', 'pausing'], closing === null ? 'running' : 'closing', closing);
+      archive.jobs.forgive(runId);
+    });
+    this.breaker.reset(runId);
   }
 
   /** Cancels the work under way and ends the run for good; what was settled stays. @throws CladeError when it is over. */
   stop(runId: RunId): void {
-    this.#move(runId, ['running', 'closing', 'pausing', 'paused'], 'stopping', 'stopped by an operator');
-    for (const { id } of this.#deps.archive.jobs.open(runId)) {
-      this.#deps.archive.jobs.setAside({ jobId: id }, 'cancelled', 'the run was stopped', this.#deps.clock());
-    }
+    const { archive, clock } = this.#deps;
+    const from: RunState[] = ['running', 'closing', 'pausing', 'paused', 'stopping'];
+    archive.transaction(() => {
+      this.#move(this.#runOf(runId), from, 'stopping', 'stopped by an operator');
+      cancelJobs(archive, runId, 'the run was stopped', clock());
+    });
   }
 
   /** Who leads by the run's own rule, and how far its budget is used. @throws CladeError when there is no such run. */
@@ -98,33 +123,17 @@ export class Scheduler implements Disposable {
 
   /** What is being done now, oldest first. */
   progress(): SlotProgress[] {
-    return [...this.#progress.values()];
+    return this.board.list();
   }
 
   /** Called whenever `progress` changed. @returns how to stop being called. */
   onProgress(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.board.onChange(listener);
   }
 
-  /** A worker says what it is doing. */
-  note(progress: Progress): void {
-    const job = this.#deps.archive.jobs.get(progress.jobId);
-    if (job === null || job.state !== 'leased') return;
-    const sinceMs = this.#progress.get(job.id)?.sinceMs ?? this.#deps.clock();
-    this.#progress.set(job.id, { ...progress, runId: job.runId, sinceMs });
-    this.#tell();
-  }
-
-  /** Counts failures of the harness; pauses a run that has too many in a row. */
-  harness(runId: RunId, failed: boolean, reason: string): void {
-    const inARow = failed ? (this.#harnessFailures.get(runId) ?? 0) + 1 : 0;
-    this.#harnessFailures.set(runId, inARow);
-    const { runs, events } = this.#deps.archive;
-    if (inARow < HARNESS_FAILURES || runs.get(runId)?.state !== 'running') return;
-    const why = `the harness failed ${inARow} times in a row; last: ${reason}. Mend it, then resume the run`;
-    events.notice(runId, 'error', 'harness-failing', why, this.#deps.clock());
-    runs.setState(runId, 'pausing', why, this.#deps.clock());
+  /** Of a proposal under way: those from the same parent that had settled when it began. @throws CladeError when its run is over. */
+  settledBefore(runId: RunId, proposal: ProposalId): readonly ProposalId[] {
+    return this.#loopOf(runId).standing.settledBefore(proposal);
   }
 
   /** Starts nothing more. Work under way is the worker's to end. */
@@ -134,12 +143,11 @@ export class Scheduler implements Disposable {
     this.#unsubscribe();
   }
 
-  #move(runId: RunId, from: RunState[], to: RunState, reason: string | null): void {
-    const run = this.#runOf(runId);
-    if (!from.includes(run.state)) {
-      throw new CladeError('wrong-state', `Run ${runId} is ${run.state}; this needs it to be ${from.join(' or ')}.`);
+  #move({ id, state }: Run, from: RunState[], to: RunState, reason: string | null): void {
+    if (!from.includes(state)) {
+      throw new CladeError('wrong-state', `Run ${id} is ${state}; this needs it to be ${from.join(' or ')}.`);
     }
-    this.#deps.archive.runs.setState(runId, to, reason, this.#deps.clock());
+    this.#deps.archive.runs.setState(id, to, reason, this.#deps.clock());
   }
 
   #runOf(runId: RunId): Run {
@@ -174,28 +182,51 @@ export class Scheduler implements Disposable {
     });
   }
 
+  /** A run whose last turn failed waits for the next sweep, so that it neither holds up the others nor spins. */
   #turns(): void {
-    this.#forgetEndedJobs();
-    if (this.#deps.disk.full() !== null) {
-      this.#pauseForDisk();
-      return;
-    }
-    for (const [runId, loop] of this.#loops) {
+    this.board.forgetEnded();
+    const full = this.#diskPause.look(this.#loops.keys());
+    for (const [runId, loop] of this.#loops) if (!this.#stumbles.has(runId)) this.#turn(runId, loop, full);
+  }
+
+  #turn(runId: RunId, loop: RunLoop, diskIsFull: boolean): void {
+    const { archive } = this.#deps;
+    if (diskIsFull && handsOutJobs(archive.runs.get(runId)?.state ?? 'failed')) return;
+    this.#attempt(runId, () => {
       loop.turn();
-      const run = this.#deps.archive.runs.get(runId);
-      if (run === null || isOver(run.state)) this.#loops.delete(runId);
+      this.#stumbles.delete(runId);
+    });
+    const run = archive.runs.get(runId);
+    if (run !== null && !isOver(run.state)) return;
+    this.#loops.delete(runId);
+    this.#stumbles.delete(runId);
+  }
+
+  /** What goes wrong with one run is that run's trouble alone; a full disk is everybody's. @throws DiskFull */
+  #attempt(runId: RunId, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (error instanceof DiskFull) throw error;
+      this.#stumble(runId, error);
     }
+  }
+
+  #stumble(runId: RunId, error: unknown): void {
+    const inARow = (this.#stumbles.get(runId) ?? 0) + 1;
+    this.#stumbles.set(runId, inARow);
+    this.#deps.log.error({ err: error, runId, inARow }, 'the turn of a run failed');
+    if (inARow < MOST_STUMBLES) return;
+    failRun(this.#deps.archive, runId, error, this.#deps.clock());
   }
 
   #sweep(): void {
     this.#guarded(() => {
       const { archive, clock, queue } = this.#deps;
-      if (this.#deps.disk.full() !== null) {
-        this.#pauseForDisk();
-        return;
-      }
-      this.#resumeFromDisk();
-      for (const { id } of archive.jobs.expired(clock())) archive.jobs.expire(id, clock());
+      const full = this.#diskPause.look(this.#loops.keys());
+      for (const runId of [...this.#stumbles.keys()]) this.#turn(runId, this.#loops.get(runId)!, full);
+      if (full) return;
+      this.#leases.sweep();
       for (const { id } of archive.jobs.ready(null, clock())) void queue.ring({ jobId: id });
     });
   }
@@ -205,46 +236,9 @@ export class Scheduler implements Disposable {
     try {
       step();
     } catch (error) {
+      if (error instanceof DiskFull) this.#deps.disk.refused();
       if (!(error instanceof DiskFull)) this.#deps.log.error({ err: error }, 'the scheduler stumbled; it goes on');
       else this.#deps.log.warn({ err: error }, 'the disk is full; nothing new is begun');
     }
   }
-
-  #pauseForDisk(): void {
-    const { archive, disk, clock } = this.#deps;
-    const why = disk.full();
-    for (const runId of this.#loops.keys()) {
-      const state = archive.runs.get(runId)?.state;
-      if (why === null || (state !== 'running' && state !== 'closing')) continue;
-      archive.events.notice(runId, 'error', 'disk-full', why, clock());
-      archive.runs.setState(runId, 'pausing', why, clock());
-    }
-    for (const runId of this.#loops.keys()) this.#loops.get(runId)!.turn();
-  }
-
-  #resumeFromDisk(): void {
-    for (const runId of this.#loops.keys()) {
-      const run = this.#deps.archive.runs.get(runId);
-      const waits = run?.state === 'paused' || run?.state === 'pausing';
-      if (waits && run.reason?.startsWith(DISK_FULL)) this.resume(runId);
-    }
-  }
-
-  #forgetEndedJobs(): void {
-    let changed = false;
-    for (const jobId of this.#progress.keys()) {
-      if (this.#deps.archive.jobs.get(jobId)?.state === 'leased') continue;
-      this.#progress.delete(jobId);
-      changed = true;
-    }
-    if (changed) this.#tell();
-  }
-
-  #tell(): void {
-    for (const listener of this.#listeners) listener();
-  }
-}
-
-function isOver(state: RunState): boolean {
-  return state === 'finished' || state === 'stopped' || state === 'failed';
 }

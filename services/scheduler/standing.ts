@@ -1,4 +1,4 @@
-import type { AgentId, Event, EventData, JobId, ProposalOutcome, TrialOutcome } from '#archive/schema.ts';
+import type { AgentId, Event, EventData, JobId, ProposalId, ProposalOutcome, TrialOutcome } from '#archive/schema.ts';
 import type { AgentStanding, Standing } from './policies/policy.ts';
 
 /** A run's standing with what only deciding needs. Change it by `applyEvent` alone. */
@@ -15,6 +15,8 @@ export interface RunStanding extends Standing {
   readonly restingSinceMs: number | null;
   /** Proposals in a row, up to the last one settled, that ended without a child. */
   readonly fruitless: number;
+  /** Of a proposal under way: those from the same parent that had settled when it began, in the order in which they did. */
+  readonly settledBefore: (proposal: ProposalId) => readonly ProposalId[];
 }
 
 /** The standing of a run to which nothing has happened yet. */
@@ -47,7 +49,11 @@ class FoldedAgent implements AgentStanding {
   cladePending = 0;
   children = 0;
   proposing = 0;
+  cladeProposing = 0;
+  finals = 0;
   nextTask = 0;
+  /** Proposals from this parent, in the order in which they settled. */
+  readonly settled: ProposalId[] = [];
 
   constructor(id: AgentId, ordinal: number, above: FoldedAgent | null) {
     this.id = id;
@@ -80,6 +86,13 @@ class FoldedStanding implements RunStanding {
   readonly #taskIndex = new Map<string, number>();
   readonly #open = new Set<JobId>();
   readonly #draining = new Set<JobId>();
+  /** For each proposal under way: how many from its parent had settled when it began. */
+  readonly #settledAtBegin = new Map<ProposalId, { parent: FoldedAgent; count: number }>();
+
+  readonly settledBefore = (proposal: ProposalId): readonly ProposalId[] => {
+    const begun = this.#settledAtBegin.get(proposal);
+    return begun ? begun.parent.settled.slice(0, begun.count) : [];
+  };
 
   readonly agent = (id: AgentId): FoldedAgent => {
     const agent = this.#byId.get(id);
@@ -115,6 +128,9 @@ class FoldedStanding implements RunStanding {
       case 'trial-settled':
         this.#settleTrial(data);
         break;
+      case 'service-away':
+        this.#skip(data);
+        break;
       case 'notice':
         if (data.code === 'budget-refused') this.budgetRefused = true;
         break;
@@ -133,6 +149,11 @@ class FoldedStanding implements RunStanding {
       this.restingSinceMs = null;
     }
     if (state === 'closing' && this.closing === null) this.#close(reason ?? 'finished');
+  }
+
+  /** Nor does it run while nobody is there to work; a paused run's stands still already. */
+  #skip({ fromMs, untilMs }: EventData & { kind: 'service-away' }): void {
+    if (this.restingSinceMs === null) this.startedMs += untilMs - fromMs;
   }
 
   /** The first finish is a journaled decision; going on to close after a pause is not. */
@@ -154,14 +175,23 @@ class FoldedStanding implements RunStanding {
     this.#begin(proposal);
     this.proposalsBegun += 1;
     this.proposing += 1;
-    this.agent(parent).proposing += 1;
+    const from = this.agent(parent);
+    from.proposing += 1;
+    for (let up: FoldedAgent | null = from; up; up = up.above) up.cladeProposing += 1;
+    this.#settledAtBegin.set(proposal, { parent: from, count: from.settled.length });
   }
 
+  /** A proposal set aside gives its place in the budget back: it was never made. */
   #settleProposal({ proposal, parent, outcome, spentUusd }: EventData & { kind: 'proposal-settled' }): void {
     this.#end(proposal, spentUusd);
-    if (!isSetAside(outcome)) this.fruitless = outcome === 'joined' ? 0 : this.fruitless + 1;
+    if (isSetAside(outcome)) this.proposalsBegun -= 1;
+    else this.fruitless = outcome === 'joined' ? 0 : this.fruitless + 1;
     this.proposing -= 1;
-    this.agent(parent).proposing -= 1;
+    const from = this.agent(parent);
+    from.proposing -= 1;
+    for (let up: FoldedAgent | null = from; up; up = up.above) up.cladeProposing -= 1;
+    from.settled.push(proposal);
+    this.#settledAtBegin.delete(proposal);
   }
 
   #beginTrial({ trial, agent, task }: EventData & { kind: 'trial-begun' }): void {
@@ -172,6 +202,7 @@ class FoldedStanding implements RunStanding {
     const index = this.#taskIndex.get(task);
     if (index !== undefined) begun.take(index);
     begun.pending += 1;
+    if (this.closing !== null) begun.finals += 1;
     for (let up: FoldedAgent | null = begun; up; up = up.above) up.cladePending += 1;
   }
 

@@ -9,12 +9,15 @@ import { propose } from '#services/proposer/propose.ts';
 import type { Queue } from '#services/queue/queue.ts';
 import type { ClaimedJob, ControlClient } from './control-client.ts';
 
+/** A renewal is also how a worker learns that its job was cancelled, so they come more often than the lease asks for. */
+const RENEW_MS = 2_000;
+
 export interface WorkerOptions {
   name: string;
   client: ControlClient;
   queue: Queue;
   chooseDriver: (wanted: 'auto' | DriverName, signal: AbortSignal) => Promise<SandboxDriver>;
-  /** Jobs done at once. */
+  /** Jobs done at once, over all runs. Infinity: as many as there are, which each run's `slots` bounds. */
   slots: number;
   log: Log;
 }
@@ -43,7 +46,7 @@ async function workOn(jobId: JobId, options: WorkerOptions, stop: AbortSignal, a
   const renewing = keepLease(job, options, lost);
   try {
     const result = await runJob(job, options, signal);
-    await deliver(job.lease, result, options, abandon);
+    await deliver(job.lease, result, options, signal);
   } catch (error) {
     if (!lost.signal.aborted) await giveBack(job.lease, error, options, abandon);
   } finally {
@@ -84,7 +87,7 @@ async function runJob(job: ClaimedJob, options: WorkerOptions, signal: AbortSign
 /** Renews until the job is over; a lease that cannot be renewed ends the job at once. */
 async function keepLease(job: ClaimedJob, { client, log }: WorkerOptions, lost: AbortController): Promise<void> {
   while (!lost.signal.aborted) {
-    await sleep(job.leaseMs / 3, undefined, { signal: lost.signal }).catch(() => undefined);
+    await sleep(Math.min(job.leaseMs / 3, RENEW_MS), undefined, { signal: lost.signal }).catch(() => undefined);
     if (lost.signal.aborted) return;
     const kept = await client.renew(job.lease).catch((error) => {
       log.warn({ err: error, jobId: job.lease.jobId }, 'renewing the lease failed');
@@ -95,10 +98,10 @@ async function keepLease(job: ClaimedJob, { client, log }: WorkerOptions, lost: 
 }
 
 /**
- * Hands in a result. A full disk at control is waited out: the work is done and paid for. Anything else is tried a few
- * times and then thrown.
+ * Hands in a result. A full disk at control is waited out for as long as the lease lasts: the work is done and paid for.
+ * Anything else is tried a few times and then thrown.
  */
-async function deliver(lease: Lease, result: JobResult, { client, log }: WorkerOptions, abandon: AbortSignal) {
+async function deliver(lease: Lease, result: JobResult, { client, log }: WorkerOptions, signal: AbortSignal) {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const accepted = await client.complete(lease, result);
@@ -107,9 +110,9 @@ async function deliver(lease: Lease, result: JobResult, { client, log }: WorkerO
       return;
     } catch (error) {
       const waitable = error instanceof DiskFull || attempt < 5;
-      if (abandon.aborted || !waitable) throw error;
+      if (signal.aborted || !waitable) throw error;
       log.warn({ err: error, jobId: lease.jobId }, 'handing in the result failed; trying again');
-      await sleep(Math.min(250 * 2 ** attempt, 5_000), undefined, { signal: abandon }).catch(() => undefined);
+      await sleep(Math.min(250 * 2 ** attempt, 5_000), undefined, { signal }).catch(() => undefined);
     }
   }
 }

@@ -33,6 +33,19 @@ describe.each(queues)('the %s queue', (_name, open) => {
     expect(most).toBe(3);
   });
 
+  it('calls as many handlers at once as are rung for when slots are unbounded', async () => {
+    const queue = await open();
+    const release = Promise.withResolvers<void>();
+    let underWay = 0;
+    await using _listening = listen(queue, Number.POSITIVE_INFINITY, async () => {
+      underWay += 1;
+      await release.promise;
+    });
+    for (let n = 1; n <= 200; n += 1) await queue.ring(bell(n));
+    await until(() => underWay === 200);
+    release.resolve();
+  });
+
   it('uses a slot again as soon as it is free, while others are still busy', async () => {
     const queue = await open();
     const release = Promise.withResolvers<void>();

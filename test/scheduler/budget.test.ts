@@ -106,6 +106,17 @@ describe('a run with a budget', () => {
     expect(world.standing.agents[0]?.n).toBeLessThan(30);
     expect(world.standing.evaluating + world.standing.proposing).toBe(0);
   });
+
+  it('of proposals is not used up by those that were set aside', () => {
+    let at = 0;
+    const world = new World({
+      spec: { budget: { proposals: 3 }, finalMeasure: false },
+      proposal: () => (at++ % 2 === 0 ? 'infra' : 'empty'),
+    });
+    expect(world.run()).toBe('budget: 3 of 3 proposals begun');
+    expect(at).toBeGreaterThanOrEqual(5);
+  });
+
   it('of trials alone ends when no proposal ever makes a child', () => {
     const failing = { slots: 2, spec: { budget: { trials: 500 } }, proposal: () => 'fails-smoke' as const };
     const world = new World(failing);

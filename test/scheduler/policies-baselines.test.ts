@@ -124,3 +124,53 @@ describe.each(['greedy', 'uniform'] as const)('%s', (kind) => {
     expect(bredFrom.map(({ taken }) => [...taken])).toEqual(Array(6).fill([0, 1, 2]));
   });
 });
+
+describe('the final measure', () => {
+  /** Final trials begun, beyond the budget, when agents are alike enough to overtake each other. */
+  function finalTrials(kind: string, slots: number, seed: number): number {
+    const spec = { policy: { kind }, budget: { proposals: 14 }, randomSeed: seed };
+    const chance = (agent: AgentId) => 0.1 + 0.02 * (Number(agent.split('-a')[1]) % 10);
+    const world = new World({ tasks: 60, slots, seed, spec, chance });
+    world.run();
+    return world.standing.agents.reduce((sum, { finals }) => sum + finals, 0);
+  }
+
+  it.each(['dgm', 'greedy', 'uniform'])('of %s takes hardly more trials in 8 slots than in one', (kind) => {
+    const total = (slots: number) =>
+      Array.from({ length: 10 }, (_, i) => finalTrials(kind, slots, i + 1)).reduce((sum, n) => sum + n, 0);
+    expect(total(8)).toBeLessThan(1.3 * total(1));
+  });
+
+  it.each(['dgm', 'greedy', 'uniform'])('of %s does not unseat a champion by beginning its trials', (kind) => {
+    const policy = kind === 'dgm' ? { kind, stageTasks: [5, 0] } : { kind, trialsPerAgent: 5 };
+    const world = new World({ spec: { policy }, tasks: 10 });
+    world.join(a(1));
+    world.score(a(1), [1, 0, 0, 0, 0]);
+    world.score(a(2), [1, 1, 1, 0, 0]);
+    world.tell({ kind: 'run-state', state: 'closing', reason: 'budget' });
+    for (let begun = 0; begun < 10; begun += 1) {
+      expect(world.policy.champion(world.standing)).toBe(a(2));
+      expect(world.step()).toMatchObject({ kind: 'evaluate', agent: a(begun < 5 ? 1 : 2) });
+    }
+    expect(world.step()).toEqual({ kind: 'wait' });
+  });
+
+  it.each([1, 4])(
+    'of DGM in %i slots leaves in the race who failed the first stage, and puts nobody past it',
+    (slots) => {
+      const world = new World({
+        spec: { policy: { kind: 'dgm', stageTasks: [4, 4], stageThreshold: 0.6 } },
+        tasks: 8,
+        slots,
+        chance: (agent) => (agent === a(2) ? 1 : 0),
+      });
+      world.join(a(1));
+      world.score(a(1), [0, 0, 0, 0]);
+      world.score(a(2), [1, 1, 0, 0]);
+      world.tell({ kind: 'run-state', state: 'closing', reason: 'budget' });
+      expect(world.run()).toBe('budget');
+      expect(world.policy.champion(world.standing)).toBe(a(2));
+      expect(world.standing.agents.map(({ taken }) => taken.size)).toEqual([8, 8]);
+    },
+  );
+});

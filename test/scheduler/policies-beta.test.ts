@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { betaQuantile, drawBeta, drawGamma } from '#services/scheduler/policies/beta.ts';
+import { betaQuantile, drawBeta, drawGamma, reachesByBeta } from '#services/scheduler/policies/beta.ts';
 import { decisionRng } from '#services/scheduler/rng.ts';
 import { betaCdf, kolmogorovSmirnov, kolmogorovSmirnovLimit } from './policies-statistics.ts';
 
@@ -42,6 +42,23 @@ describe('the quantile of a Beta distribution', () => {
     ] as const;
     for (const [a, b] of parameters)
       for (const p of [0.01, 0.5, 0.99]) near(betaQuantile(p, a, b), exactQuantile(p, a, b));
+  });
+});
+
+describe('a look whether a quantile of a Beta distribution lies below', () => {
+  it('agrees with the quantile', () => {
+    for (const p of [0.001, 0.01, 0.25, 0.5, 0.95]) {
+      for (const a of [1, 1.5, 2, 9, 40.25, 700])
+        for (const b of [1, 1.25, 3, 17, 66.6, 900]) {
+          const quantile = betaQuantile(p, a, b);
+          expect(reachesByBeta(p, quantile * (1 - 1e-6), a, b), `${p} ${a} ${b}`).toBe(false);
+          expect(reachesByBeta(p, quantile + (1 - quantile) * 1e-6, a, b), `${p} ${a} ${b}`).toBe(true);
+        }
+    }
+  });
+
+  it('knows the ends', () => {
+    expect([0, 1].map((x) => reachesByBeta(0.01, x, 2, 3))).toEqual([false, true]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Action, AgentId } from '#archive/schema.ts';
+import { betaQuantile } from '#services/scheduler/policies/beta.ts';
 import type { BudgetLeft, Rng } from '#services/scheduler/policies/policy.ts';
 import { decisionRng } from '#services/scheduler/rng.ts';
 import { chiSquare, chiSquareLimit, largestDrawProbabilities } from './policies-statistics.ts';
@@ -54,13 +55,14 @@ describe('the parent that HGM breeds from', () => {
   it('is seen with the work under way in its clade, as if that had failed', () => {
     const world = family({ alpha: 1 });
     for (const [i, agent] of [a(4), a(4), a(2)].entries()) begin(world, agent, 5 + i);
-    world.tell({ kind: 'proposal-begun', proposal: 'r000000-p1', parent: a(3) });
+    for (const [i, parent] of [a(3), a(4), a(4)].entries())
+      world.tell({ kind: 'proposal-begun', proposal: `r000000-p${i + 1}`, parent });
     const tau = 100 / (100 - 26);
     const clades = [
-      [8, 17 + 3],
-      [5, 4 + 3],
+      [8, 17 + 3 + 3],
+      [5, 4 + 3 + 2],
       [1, 1 + 1],
-      [2, 3 + 2],
+      [2, 3 + 2 + 2],
     ].map(([s, f]) => [tau * s!, tau * f!] as const);
     expectFrequencies(world, { trials: 100, share: 1 }, clades, parentOf);
   });
@@ -163,15 +165,16 @@ describe('the pace of HGM', () => {
     expect(world.policy.next(world.standing, unlimited, decisionRng(1, 1)).action.kind).toBe('propose');
   });
 
-  it('waits for the first result of the seed agent before breeding from it, in however many slots', () => {
-    const world = new World({ spec: { policy: { kind: 'hgm' } }, tasks: 2, slots: 8 });
-    expect([world.step(), world.step(), world.step()].map(({ kind }) => kind)).toEqual([
-      'evaluate',
-      'evaluate',
-      'wait',
-    ]);
-    world.settleOne();
-    expect(world.step()).toEqual({ kind: 'propose', parent: a(1), editor: a(1) });
+  it('waits for all results of the seed agent before breeding from it, in however many slots', () => {
+    const world = new World({ spec: { policy: { kind: 'hgm' } }, tasks: 3, slots: 8 });
+    const evaluated = [world.step(), world.step(), world.step()];
+    expect(evaluated.map(({ kind }) => kind)).toEqual(['evaluate', 'evaluate', 'evaluate']);
+    for (let left = 3; left > 0; left -= 1) {
+      expect(world.step()).toEqual({ kind: 'wait' });
+      world.settleOne();
+    }
+    const proposed = Array.from({ length: 5 }, () => world.step());
+    expect(proposed).toEqual(Array(5).fill({ kind: 'propose', parent: a(1), editor: a(1) }));
   });
 
   it('does not let parallel slots all pick the same agent', () => {
@@ -199,6 +202,30 @@ describe('the champion of HGM', () => {
     expect(world.policy.champion(world.standing)).toBe(a(1));
     for (const agent of [a(2), a(1)]) world.score(agent, [1, 0]);
     expect(world.policy.champion(world.standing)).toBe(a(1));
+  });
+});
+
+describe('the champion of HGM among many', () => {
+  it.each([
+    [0.01, false],
+    [0.01, true],
+    [0.5, true],
+    [0.95, false],
+  ])('has the largest percentile %f of all (fractional scores: %s)', (championPercentile, fractional) => {
+    const world = new World({ spec: { policy: { kind: 'hgm', championPercentile } }, tasks: 40 });
+    const rng = decisionRng(11, 1);
+    for (let n = 2; n <= 300; n += 1) world.join(a(1));
+    for (const { id } of world.standing.agents) {
+      const chance = rng();
+      const scores = Array.from({ length: Math.floor(rng() * 40) }, () =>
+        rng() < chance ? 1 : fractional ? rng() : 0,
+      );
+      world.score(id, scores);
+    }
+    const measured = world.standing.agents.filter(({ n }) => n > 0);
+    const largest = measured.map(({ n, s }) => betaQuantile(championPercentile, 1 + s, 1 + n - s));
+    const best = measured[largest.indexOf(Math.max(...largest))];
+    expect(world.policy.champion(world.standing)).toBe(best?.id);
   });
 });
 

@@ -54,11 +54,13 @@ describe('the standing of a run', () => {
     world.tell({ kind: 'trial-begun', trial: t(1), agent: grandchild, task: 'task 1', attempt: 1 });
     world.tell({ kind: 'proposal-begun', proposal: p(1), parent: a(2) });
     expect(
-      world.standing.agents.map(({ pending, cladePending, proposing }) => [pending, cladePending, proposing]),
+      world.standing.agents.map(({ pending, cladePending, proposing, cladeProposing }) => {
+        return [pending, cladePending, proposing, cladeProposing];
+      }),
     ).toEqual([
-      [0, 1, 0],
-      [0, 1, 1],
-      [1, 1, 0],
+      [0, 1, 0, 1],
+      [0, 1, 1, 1],
+      [1, 1, 0, 0],
     ]);
     world.tell({
       kind: 'trial-settled',
@@ -75,9 +77,9 @@ describe('the standing of a run', () => {
       ...{ evaluating: 0, proposing: 0, trialsBegun: 1, proposalsBegun: 1, spentUusd: 12 },
     });
     expect(world.standing.agents.map(cladeOf)).toEqual([
-      { cladeN: 1, cladeS: 1, cladePending: 0 },
-      { cladeN: 1, cladeS: 1, cladePending: 0 },
-      { cladeN: 1, cladeS: 1, cladePending: 0 },
+      { cladeN: 1, cladeS: 1, cladePending: 0, cladeProposing: 0 },
+      { cladeN: 1, cladeS: 1, cladePending: 0, cladeProposing: 0 },
+      { cladeN: 1, cladeS: 1, cladePending: 0, cladeProposing: 0 },
     ]);
   });
 
@@ -92,6 +94,41 @@ describe('the standing of a run', () => {
       expect([...world.standing.agent(a(1)).taken]).toEqual([0]);
     },
   );
+
+  it.each(['infra', 'cancelled'] as const)('takes a proposal set aside as %s out of the count', (outcome) => {
+    const world = new World();
+    world.tell({ kind: 'proposal-begun', proposal: p(1), parent: a(1) });
+    world.tell({ kind: 'proposal-settled', proposal: p(1), parent: a(1), outcome, agent: null, spentUusd: 3 });
+    expect(world.standing).toMatchObject({ proposalsBegun: 0, proposing: 0, spentUusd: 3, decisions: 1 });
+    expect(world.standing.agent(a(1))).toMatchObject({ proposing: 0, cladeProposing: 0 });
+  });
+
+  it('knows of a proposal under way which of its siblings had settled when it began', () => {
+    const world = new World();
+    world.join(a(1));
+    const begin = (n: number, parent: AgentId) => world.tell({ kind: 'proposal-begun', proposal: p(n), parent });
+    const end = (n: number, parent: AgentId) =>
+      world.tell({ kind: 'proposal-settled', proposal: p(n), parent, outcome: 'empty', agent: null, spentUusd: 0 });
+    for (const n of [1, 2, 3]) begin(n, a(1));
+    begin(4, a(2));
+    end(4, a(2));
+    end(2, a(1));
+    begin(5, a(1));
+    end(1, a(1));
+    expect(world.standing.settledBefore(p(5))).toEqual([p(2)]);
+    expect(world.standing.settledBefore(p(3))).toEqual([]);
+  });
+
+  it('lets the clock stand still while nobody is there to work, once if the run was paused besides', () => {
+    const world = new World();
+    const { startedMs } = world.standing;
+    world.tell({ kind: 'service-away', fromMs: 10_000, untilMs: 15_000 }, 15_000);
+    expect(world.standing.startedMs - startedMs).toBe(5_000);
+    world.tell({ kind: 'run-state', state: 'paused', reason: null }, 20_000);
+    world.tell({ kind: 'service-away', fromMs: 22_000, untilMs: 30_000 }, 30_000);
+    world.tell({ kind: 'run-state', state: 'running', reason: null }, 31_000);
+    expect(world.standing.startedMs - startedMs).toBe(16_000);
+  });
 
   it('lets the clock stand still while the run is paused', () => {
     const world = new World();
@@ -108,20 +145,21 @@ describe('the standing of a run', () => {
   });
 });
 
-function cladeOf({ cladeN, cladeS, cladePending }: AgentStanding) {
-  return { cladeN, cladeS, cladePending };
+function cladeOf({ cladeN, cladeS, cladePending, cladeProposing }: AgentStanding) {
+  return { cladeN, cladeS, cladePending, cladeProposing };
 }
 
 /** By the definition: every agent adds its own to each of its ancestors. */
 function recomputedClades(agents: readonly AgentStanding[]) {
   const parents = new Map(agents.map(({ id, parent }) => [id, parent]));
-  const sums = new Map(agents.map(({ id }) => [id, { cladeN: 0, cladeS: 0, cladePending: 0 }]));
-  for (const { id, n, s, pending } of agents) {
+  const sums = new Map(agents.map(({ id }) => [id, { cladeN: 0, cladeS: 0, cladePending: 0, cladeProposing: 0 }]));
+  for (const { id, n, s, pending, proposing } of agents) {
     for (let up: AgentId | null = id; up !== null; up = parents.get(up) ?? null) {
       const sum = sums.get(up)!;
       sum.cladeN += n;
       sum.cladeS += s;
       sum.cladePending += pending;
+      sum.cladeProposing += proposing;
     }
   }
   return [...sums.values()];

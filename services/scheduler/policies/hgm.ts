@@ -1,6 +1,6 @@
 import type { AgentId, Draw, PolicySpec } from '#archive/schema.ts';
-import { betaQuantile, drawBeta } from './beta.ts';
-import { bestAgent, largestDraw, propose, seedAgent, settled, untriedTask } from './choosing.ts';
+import { betaQuantile, drawBeta, reachesByBeta } from './beta.ts';
+import { largestDraw, propose, seedAgent, settled, untriedTask } from './choosing.ts';
 import type { AgentStanding, BudgetLeft, Choice, Policy, Rng, Standing } from './policy.ts';
 
 type Options = Extract<PolicySpec, { kind: 'hgm' }>;
@@ -13,7 +13,8 @@ const leastShare = 1e-3;
 /**
  * The Huxley-Goedel Machine (arXiv 2510.21614): breeds from clades and measures agents by Thompson sampling.
  *
- * Start: the seed agent is measured on up to 16 tasks, then `firstChildren` proposals are made from it. From then on, with N
+ * Start: the seed agent is measured on up to 16 tasks, then, when all of these have settled, `firstChildren` proposals are
+ * made from it: the only time that free slots wait for each other. From then on, with N
  * trials begun and |T| agents (proposals under way counted, failed ones not), it proposes when N^alpha >= |T| and measures
  * otherwise. A parent is the largest draw of Beta(tau (1 + S), tau (1 + F)) over clades, an agent to measure the largest of
  * Beta(tau (1 + s), tau (1 + f)) over its own trials.
@@ -35,8 +36,8 @@ function start(standing: Standing, { firstChildren }: Options): Choice | null {
     return settled({ kind: 'evaluate', agent: seed.id, task, attempt: 1 });
   }
   if (standing.proposalsBegun >= firstChildren) return null;
-  // A proposal starts from failures that were seen: before the first result there is nothing to learn from.
-  if (seed.n === 0 && seed.pending > 0) return settled({ kind: 'wait' });
+  // A proposal starts from failures that were seen, and the first ones from all of the seed agent's.
+  if (standing.proposalsBegun === 0 && seed.pending > 0) return settled({ kind: 'wait' });
   return settled(propose(seed.id));
 }
 
@@ -58,8 +59,8 @@ function temperature({ trialsBegun }: Standing, { trials, share }: BudgetLeft): 
 }
 
 function breed(agents: readonly AgentStanding[], tau: number, rng: Rng): Choice {
-  const draws = agents.map(({ id, cladeN, cladeS, cladePending, proposing }) => {
-    const pending = cladePending + proposing;
+  const draws = agents.map(({ id, cladeN, cladeS, cladePending, cladeProposing }) => {
+    const pending = cladePending + cladeProposing;
     const value = drawBeta(tau * (1 + cladeS), tau * (1 + (cladeN - cladeS) + pending), rng);
     return draw(id, { n: cladeN, s: cladeS, pending, tau }, value);
   });
@@ -81,14 +82,15 @@ function draw(agentId: AgentId, evidence: Draw['evidence'], value: number): Draw
   return { agentId, evidence, value };
 }
 
-/** The measured agent with the largest percentile of Beta(1 + s, 1 + f); one never measured leads nothing. */
+/** The measured agent with the largest percentile of Beta(1 + s, 1 + f), of equals the earlier; one never measured leads nothing. */
 function champion(standing: Standing, percentile: number): AgentId {
-  const known = new Map<string, number>();
-  const measured = standing.agents.filter((agent) => agent.n > 0);
-  return bestAgent(standing, measured, ({ n, s }) => {
-    const key = `${n} ${s}`;
-    const value = known.get(key) ?? betaQuantile(percentile, 1 + s, 1 + (n - s));
-    known.set(key, value);
-    return value;
-  });
+  let best = seedAgent(standing);
+  let bestValue = 0;
+  for (const agent of standing.agents) {
+    const [a, b] = [1 + agent.s, 1 + (agent.n - agent.s)];
+    if (agent.n === 0 || reachesByBeta(percentile, bestValue, a, b)) continue;
+    const value = betaQuantile(percentile, a, b);
+    if (value > bestValue) [best, bestValue] = [agent, value];
+  }
+  return best.id;
 }

@@ -21,23 +21,28 @@ export function nextMeasurement(standing: Standing, stages: Stages): Action | nu
   return null;
 }
 
-/** Whether all that the agent is due to be measured on has settled. */
+/** Whether all that the agent is due to be measured on has settled. A final measure under way takes nothing back. */
 export function isMeasured(standing: Standing, agent: AgentStanding, stages: Stages): boolean {
-  return agent.pending === 0 && firstUntaken(agent, dueTasks(standing, agent, stages)) === null;
+  return settledTrials(agent) >= dueTasks(standing, agent, stages);
 }
 
-/** Whether the agent has been through every stage. */
+/** Whether the agent has been through every stage. One that only the final measure took so far has not. */
 export function isFullyMeasured(standing: Standing, agent: AgentStanding, { sizes }: Stages): boolean {
   const all = Math.min(standing.tasks.length, sum(sizes));
-  return agent.pending === 0 && firstUntaken(agent, all) === null;
+  return settledTrials(agent) >= all && agent.taken.size - agent.finals >= all;
 }
 
 /** How many of the suite's first tasks the agent is to be measured on, as far as its results show by now. */
 function dueTasks(standing: Standing, agent: AgentStanding, { sizes, threshold }: Stages): number {
   const first = Math.min(standing.tasks.length, sizes[0] ?? 0);
-  const begunBeyond = agent.taken.size > first;
-  const passed = agent.pending === 0 && firstUntaken(agent, first) === null && meanScore(agent) >= threshold;
-  return begunBeyond || passed ? Math.min(standing.tasks.length, sum(sizes)) : first;
+  const begun = agent.taken.size - agent.finals;
+  const passed = agent.finals === 0 && settledTrials(agent) >= first && meanScore(agent) >= threshold;
+  return begun > first || passed ? Math.min(standing.tasks.length, sum(sizes)) : first;
+}
+
+/** Trials that have settled, set-aside ones too. */
+function settledTrials(agent: AgentStanding): number {
+  return agent.taken.size - agent.pending;
 }
 
 function firstUntaken(agent: AgentStanding, count: number): number | null {

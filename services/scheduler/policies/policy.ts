@@ -16,9 +16,12 @@ export interface AgentStanding {
   /** Trials begun and not settled: own, and over the clade. */
   pending: number;
   cladePending: number;
-  /** Children that joined, and proposals under way from this parent. */
+  /** Children that joined; proposals under way from this parent, and from any agent of its clade. */
   children: number;
   proposing: number;
+  cladeProposing: number;
+  /** Trials of the final measure begun: those beyond what the policy asked for. */
+  finals: number;
   /** Indices into `Standing.tasks` begun, settled or set aside: not to be chosen again (attempt 1). */
   readonly taken: ReadonlySet<number>;
   /** The smallest index not taken; the number of tasks when all are. */
@@ -30,7 +33,7 @@ export interface Standing {
   readonly agents: readonly AgentStanding[];
   readonly tasks: readonly string[];
   readonly agent: (id: AgentId) => AgentStanding;
-  /** Trials begun (set-aside ones taken back), proposals begun, proposals under way, trials under way. */
+  /** Trials and proposals begun (set-aside ones taken back), proposals under way, trials under way. */
   readonly trialsBegun: number;
   readonly proposalsBegun: number;
   readonly proposing: number;
