@@ -1,4 +1,5 @@
 import type { Archive } from '#archive/archive.ts';
+import type { RunKey } from '#archive/runs.ts';
 import type { Run, RunId, RunSpec } from '#archive/schema.ts';
 import type { Log } from '#services/log.ts';
 import type { RunFigures } from '#services/scheduler/run-figures.ts';
@@ -29,12 +30,12 @@ export interface Access {
 export interface ApiDeps {
   archive: Archive;
   scheduler: RunControl;
-  createRun(spec: RunSpec): Promise<Run>;
+  /** Begins a run, and stores it with its key. */
+  createRun(spec: RunSpec, key?: RunKey): Promise<Run>;
   suites: { list(): Promise<SuiteView[]> };
   models: readonly ModelView[];
   access: Access;
   log?: Pick<Log, 'error'>;
-  nowMs?: () => number;
   /** Milliseconds between comments that keep an idle event stream open; default 15,000. */
   heartbeatMs?: number;
 }

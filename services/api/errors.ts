@@ -11,7 +11,7 @@ import { SandboxUnavailable } from '#sandbox/sandbox.ts';
 import { CladeError, type ErrorCode } from '#services/errors.ts';
 import type { Problem } from './schema.ts';
 
-/** What fastify and its plugins call their errors, as ours. */
+/** What fastify calls its errors, as ours. */
 const codeOfFastify: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'not-json',
   FST_ERR_CTP_BODY_TOO_LARGE: 'too-large',
@@ -56,8 +56,16 @@ export function problemOf(error: unknown): Problem {
   };
 }
 
+/** Where fastify's own message does not say what to do. */
+const messageOfFastify: Record<string, string> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send JSON, with the header "content-type: application/json".',
+  FST_ERR_BAD_URL:
+    'The path cannot be decoded: write "%" as "%25", and other characters as "%" and the hex digits of UTF-8.',
+};
+
 function fastifyError(error: unknown): CladeError | null {
-  const ours = error instanceof Error && 'code' in error ? codeOfFastify[String(error.code)] : undefined;
-  if (ours === 'not-json') return new CladeError(ours, 'Send JSON, with the header "content-type: application/json".');
-  return ours === undefined || !(error instanceof Error) ? null : new CladeError(ours, error.message);
+  if (!(error instanceof Error) || !('code' in error)) return null;
+  const name = String(error.code);
+  const code = codeOfFastify[name];
+  return code === undefined ? null : new CladeError(code, messageOfFastify[name] ?? error.message);
 }

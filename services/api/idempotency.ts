@@ -1,13 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
 import type { Archive } from '#archive/archive.ts';
-import { type Run, RunId, type RunSpec } from '#archive/schema.ts';
+import type { Run, RunSpec } from '#archive/schema.ts';
 import { CladeError } from '#services/errors.ts';
-
-const Note = z.object({ specDigest: z.string(), begunAt: z.int(), runId: RunId.nullable() });
-type Note = z.infer<typeof Note>;
+import type { ApiDeps } from './deps.ts';
 
 export interface Keyed {
   run: Run;
@@ -16,68 +11,41 @@ export interface Keyed {
 }
 
 /**
- * Creates at most one run per `Idempotency-Key`. The key is noted in a file before the run is created and the run's id after
- * it, so that a crash in between leaves a note without a run: then the run is the one of the same spec begun since.
+ * Creates at most one run per `Idempotency-Key`. A key is stored with its run, in one transaction, so that a creation that
+ * fails leaves it free. Requests with the same key are served one after the other.
  */
 export class IdempotencyKeys {
-  readonly #archive: Archive;
-  readonly #createRun: (spec: RunSpec) => Promise<Run>;
-  readonly #nowMs: () => number;
+  readonly #runs: Archive['runs'];
+  readonly #createRun: ApiDeps['createRun'];
   readonly #underWay = new Map<string, Promise<unknown>>();
 
-  constructor(archive: Archive, createRun: (spec: RunSpec) => Promise<Run>, nowMs: () => number) {
-    this.#archive = archive;
+  constructor(runs: Archive['runs'], createRun: ApiDeps['createRun']) {
+    this.#runs = runs;
     this.#createRun = createRun;
-    this.#nowMs = nowMs;
   }
 
   /** @throws CladeError `idempotency-conflict` when the key was used with another spec. */
   async createRun(key: string, spec: RunSpec): Promise<Keyed> {
-    const file = join(this.#archive.home, 'idempotency', `${digest(key)}.json`);
-    const before = this.#underWay.get(file) ?? Promise.resolve();
-    const mine = before.catch(() => undefined).then(() => this.#once(file, key, spec));
-    this.#underWay.set(file, mine);
+    const before = this.#underWay.get(key) ?? Promise.resolve();
+    const mine = before.catch(() => undefined).then(() => this.#once(key, spec));
+    this.#underWay.set(key, mine);
     try {
       return await mine;
     } finally {
-      if (this.#underWay.get(file) === mine) this.#underWay.delete(file);
+      if (this.#underWay.get(key) === mine) this.#underWay.delete(key);
     }
   }
 
-  async #once(file: string, key: string, spec: RunSpec): Promise<Keyed> {
-    const specDigest = digest(JSON.stringify(spec));
-    const note = await readNote(file);
-    if (note !== null && note.specDigest !== specDigest) {
-      throw new CladeError(
-        'idempotency-conflict',
-        `The Idempotency-Key ${JSON.stringify(key)} was used for another run. Use a new one.`,
-      );
-    }
-    const earlier = note === null ? null : this.#runOf(note);
-    const begun = note ?? { specDigest, begunAt: this.#nowMs(), runId: null };
-    if (note === null) await writeNote(file, begun);
-    const run = earlier ?? (await this.#createRun(spec));
-    if (begun.runId === null) await writeNote(file, { ...begun, runId: run.id });
-    return { run, replayed: earlier !== null };
+  async #once(key: string, spec: RunSpec): Promise<Keyed> {
+    const digests = { keyDigest: digest(key), specDigest: digest(JSON.stringify(spec)) };
+    const earlier = this.#runs.begunBy(digests.keyDigest);
+    if (earlier === null) return { run: await this.#createRun(spec, digests), replayed: false };
+    if (earlier.specDigest === digests.specDigest) return { run: earlier.run, replayed: true };
+    throw new CladeError(
+      'idempotency-conflict',
+      `The Idempotency-Key ${JSON.stringify(key)} was used for another run. Use a new one.`,
+    );
   }
-
-  #runOf({ runId, specDigest, begunAt }: Note): Run | null {
-    if (runId !== null) return this.#archive.runs.get(runId);
-    const since = this.#archive.runs.list().filter((run) => run.createdAt >= begunAt);
-    return since.find((run) => digest(JSON.stringify(run.spec)) === specDigest) ?? null;
-  }
-}
-
-async function readNote(file: string): Promise<Note | null> {
-  const text = await readFile(file, 'utf8').catch(() => null);
-  return text === null ? null : Note.parse(JSON.parse(text));
-}
-
-/** Whole or not at all, whenever the process dies. */
-async function writeNote(file: string, note: Note): Promise<void> {
-  await mkdir(join(file, '..'), { recursive: true });
-  await writeFile(`${file}.new`, JSON.stringify(note));
-  await rename(`${file}.new`, file);
 }
 
 function digest(text: string): string {

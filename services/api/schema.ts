@@ -97,6 +97,6 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
 /** Query parameters of a numbered list. */
 export const PageQuery = z.object({
   after: z.coerce.number().int().nonnegative().optional().describe('Ordinal after which to begin.'),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  limit: z.coerce.number().int().min(1).max(1000).default(100).describe('How many to look at.'),
 });
-export const IdParams = z.object({ id: z.string() });
+export const IdParams = z.object({ id: z.string().describe('Id of what the path names.') });

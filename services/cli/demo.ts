@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Archive } from '#archive/archive.ts';
-import { type AgentId, type Proposal, type RunId, RunSpec } from '#archive/schema.ts';
+import { type AgentId, type Proposal, type RunId, RunSpec, type RunState } from '#archive/schema.ts';
 import { createDrivers } from '#sandbox/drivers.ts';
 import { findRun } from '#services/api/find.ts';
 import { describeIssues } from '#services/api/issues.ts';
@@ -37,14 +37,14 @@ const ALPHA = 0.7;
 /** What the demo came to. */
 interface Outcome {
   summary: Summary & {
+    state: RunState;
+    reason: string | null;
     replay: { decisions: number; differences: number };
     home: string;
     sandbox: string;
     slots: number;
   };
   agents: ReturnType<typeof agentView>[];
-  state: string;
-  reason: string | null;
 }
 
 /** `clade demo`: evolves the seed agent with the rehearsal model, offline, and says what came of it. */
@@ -70,13 +70,15 @@ async function demo(flags: DemoFlags, terminal: Terminal): Promise<void> {
     json: flags.json ?? false,
     signal: interrupt.signal,
   });
-  if (outcome.state !== 'finished') {
+  const { state, reason } = outcome.summary;
+  if (flags.json) terminal.print(JSON.stringify(outcome.summary));
+  if (state !== 'finished') {
     terminal.exitCode = interrupt.signal.aborted ? interrupt.exitCode() : 1;
     return terminal.say(
-      `The demo was not finished${outcome.reason === null ? '' : ` (${outcome.reason})`}. "npx clade up --home ${typed(home)}" goes on with it.`,
+      `The demo was not finished${reason === null ? '' : ` (${reason})`}. "npx clade up --home ${typed(home)}" goes on with it.`,
     );
   }
-  if (flags.json) return terminal.print(JSON.stringify(outcome.summary));
+  if (flags.json) return;
   const { paint } = terminal;
   terminal.print(
     [
@@ -103,13 +105,13 @@ async function evolve(
   return {
     summary: {
       ...summaryIn(archive, id, champion?.id ?? null),
+      state,
+      reason,
       home: config.home,
       sandbox: spec.sandbox,
       slots: spec.slots,
     },
     agents: archive.agents.lineage(id).map(agentView),
-    state,
-    reason,
   };
 }
 

@@ -53,6 +53,7 @@ async function runThere(
   if (!interrupt.signal.aborted) return report(run, terminal, json);
   terminal.exitCode = interrupt.exitCode();
   terminal.say(`Run ${id} goes on without this window. "clade status" shows it, "clade stop ${id}" ends it.`);
+  if (json) terminal.print(JSON.stringify(run));
 }
 
 async function runHere(config: Config, spec: RunSpec, terminal: Terminal, json: boolean): Promise<void> {
@@ -71,6 +72,7 @@ async function runHere(config: Config, spec: RunSpec, terminal: Terminal, json: 
   terminal.say(
     `Run ${run.id} is kept${run.reason === null ? '' : ` (${run.reason})`}. "clade up${homeFlag(terminal, config.home)}" goes on with it.`,
   );
+  if (json) terminal.print(JSON.stringify(run));
 }
 
 function report(run: RunView, terminal: Terminal, json: boolean): void {

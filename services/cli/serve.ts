@@ -17,7 +17,7 @@ export function apiDeps(
   allowedHosts: readonly string[],
 ): ApiDeps {
   const access: Access = { host: config.host, port: config.port, tokens: config.tokens, allowedHosts };
-  const createRun: ApiDeps['createRun'] = (spec) => scheduler.createRun(spec, Date.now());
+  const createRun: ApiDeps['createRun'] = (spec, key) => scheduler.createRun(spec, Date.now(), key);
   return { archive, scheduler, createRun, suites, models: modelViews(config), access, log };
 }
 

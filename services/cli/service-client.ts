@@ -7,6 +7,12 @@ import { CladeError, isErrorCode } from '#services/errors.ts';
 
 export type ServiceEvent = { kind: 'event'; event: Event } | { kind: 'progress'; progress: ProgressView[] };
 
+interface EventsWanted {
+  afterSeq: number;
+  follow: boolean;
+  signal: AbortSignal;
+}
+
 /** The service of a data directory, or null when none is running there. */
 export async function findService(config: Config): Promise<ServiceClient | null> {
   const url = readOwner(config.home)?.url;
@@ -51,9 +57,10 @@ export class ServiceClient {
     return shape.parse(await (await this.#send(path, { method: 'POST', headers, body: JSON.stringify(body) })).json());
   }
 
-  /** A run's events and what its slots do, until aborted or cut off. */
-  async *events(runId: RunId, signal: AbortSignal): AsyncGenerator<ServiceEvent> {
-    const response = await this.#send(`/v1/runs/${runId}/events`, { signal });
+  /** A run's events after `afterSeq` and what its slots do: those there are, or with `follow` until aborted or cut off. */
+  async *events(runId: RunId, { afterSeq, follow, signal }: EventsWanted): AsyncGenerator<ServiceEvent> {
+    const headers = { 'last-event-id': String(afterSeq) };
+    const response = await this.#send(`/v1/runs/${runId}/events?follow=${follow}`, { headers, signal });
     if (response.body === null) return;
     for await (const block of blocks(response.body)) {
       const name = /^event: (.*)$/m.exec(block)?.[1];

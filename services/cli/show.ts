@@ -13,10 +13,22 @@ import { table } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import { dollars, duration, paintScore } from './words.ts';
 
-interface ShowFlags extends CommonOptions {
-  transcript?: boolean;
-  patch?: boolean;
-  graderLog?: boolean;
+/** What trials and proposals leave besides their record, by the option that asks for it. */
+const texts = {
+  transcript: { noun: 'transcript', blob: 'transcriptBlob' },
+  patch: { noun: 'patch', blob: 'patchBlob' },
+  graderLog: { noun: 'grader log', blob: 'graderLogBlob' },
+} as const;
+type TextName = keyof typeof texts;
+type HasTexts = { id: string } & Partial<Pick<Trial, (typeof texts)[TextName]['blob']>>;
+const textNames = Object.keys(texts) as TextName[]; // The object has no other keys.
+
+interface ShowFlags extends CommonOptions, Partial<Record<TextName, boolean>> {}
+
+/** An answer, for programs and for people. */
+interface Said {
+  json: unknown;
+  text: string;
 }
 
 /** `clade show`: a run, agent, proposal or trial, or a text that one of them left. */
@@ -32,35 +44,28 @@ export function showCommand(terminal: Terminal): Command {
 async function show(id: string, options: ShowFlags, terminal: Terminal): Promise<void> {
   await using archive = await openHome(configOf(terminal, { home: options.home }).home);
   const found = findAny(archive, id);
-  const blob = textAskedFor(found, options);
-  if (blob !== null) return terminal.write(`${plainText(archive.blobs.readText(blob)).replace(/\n$/, '')}\n`);
-  const said = described(archive, found, terminal);
+  const asked = textNames.find((name) => options[name]);
+  const said = asked === undefined ? described(archive, found, terminal) : textLeft(archive, found, asked);
   terminal.print(options.json ? JSON.stringify(said.json) : said.text);
 }
 
-/** @throws CladeError when what was asked for has no such text. */
-function textAskedFor(found: Found, { transcript, patch, graderLog }: ShowFlags): string | null {
-  const wanted = transcript ? 'transcript' : patch ? 'patch' : graderLog ? 'grader log' : null;
-  if (wanted === null) return null;
+/** @throws CladeError when what was found has no such text. */
+function textLeft(archive: Archive, found: Found, name: TextName): Said {
+  const { noun, blob } = texts[name];
   if (found.kind === 'run' || found.kind === 'agent')
     throw new CladeError(
       'invalid-request',
-      `Trials and proposals have a ${wanted}; this names the ${found.kind} ${found.kind === 'run' ? found.run.id : found.agent.id}. "clade diff" shows what an agent changed.`,
+      `Trials and proposals have a ${noun}; this names the ${found.kind} ${found.kind === 'run' ? found.run.id : found.agent.id}. "clade diff" shows what an agent changed.`,
     );
-  const one = found.kind === 'trial' ? found.trial : found.proposal;
-  const digest =
-    wanted === 'transcript'
-      ? one.transcriptBlob
-      : wanted === 'patch'
-        ? one.patchBlob
-        : 'graderLogBlob' in one
-          ? one.graderLogBlob
-          : null;
-  if (digest !== null) return digest;
-  throw new CladeError('not-found', `${one.id} has no ${wanted}: it left none, or is still under way.`);
+  const one: HasTexts = found.kind === 'trial' ? found.trial : found.proposal;
+  const digest = one[blob] ?? null;
+  if (digest === null)
+    throw new CladeError('not-found', `${one.id} has no ${noun}: it left none, or is still under way.`);
+  const text = archive.blobs.readText(digest);
+  return { json: { id: one.id, [name]: text }, text: plainText(text).replace(/\n$/, '') };
 }
 
-function described(archive: Archive, found: Found, terminal: Terminal): { json: unknown; text: string } {
+function described(archive: Archive, found: Found, terminal: Terminal): Said {
   if (found.kind === 'run') {
     const run = runView(archive, found.run, readFigures(archive, found.run, Date.now()));
     return { json: run, text: runText(run, terminal) };

@@ -58,7 +58,9 @@ describe('wrong requests get one clear problem', () => {
     expect(await code(`/v1/agents/${run.id}-a99`)).toBe('404 not-found');
     expect(await code(`/v1/trials/${run.id}-t1/transcript`)).toBe('404 not-found');
     expect(await code('/v1/nowhere')).toBe('404 not-found');
-    expect(await code({ method: 'DELETE', url: `/v1/runs/${run.id}` })).toBe('404 not-found');
+    expect(await code(`/v1/runs/${'x'.repeat(500)}`)).toBe('404 not-found');
+    expect(await code('/v1/runs/%zz')).toBe('400 invalid-request');
+    expect(await code('/v1/%c3%28')).toBe('400 invalid-request');
     expect(await code(`/v1/runs/${run.id}/trials?limit=0`)).toBe('400 invalid-request');
     const headers = { 'content-type': 'application/json' };
     expect(await code({ method: 'POST', url: '/v1/runs', payload: '{"a":', headers })).toBe('400 invalid-request');
@@ -69,6 +71,21 @@ describe('wrong requests get one clear problem', () => {
     expect(await code({ method: 'POST', url: '/v1/runs', payload: { name: 'x'.repeat(300_000) } })).toBe(
       '413 too-large',
     );
+  });
+
+  it('a known path asked for by another method says which it has', async () => {
+    await using service = await testService();
+    const ask = async (method: 'DELETE' | 'GET' | 'OPTIONS', url: string) => {
+      const response = await service.api.inject({ method, url, ...(method === 'GET' ? {} : { payload: 'x' }) });
+      return `${response.statusCode} ${response.json().code}, allow: ${response.headers.allow}`;
+    };
+    expect(await ask('DELETE', '/v1/runs/r000000')).toBe('405 wrong-method, allow: GET, HEAD');
+    expect(await ask('DELETE', '/v1/runs')).toBe('405 wrong-method, allow: GET, HEAD, POST');
+    expect(await ask('GET', '/v1/runs/r000000/pause')).toBe('405 wrong-method, allow: POST');
+    expect(await ask('OPTIONS', '/v1/agents/r000000-a1/source/a/b')).toBe('405 wrong-method, allow: GET, HEAD');
+    expect(await ask('DELETE', '/v1/nowhere')).toBe('404 not-found, allow: undefined');
+    const document = (await service.api.inject('/openapi.json')).json();
+    expect(Object.keys(document.paths['/v1/runs/{id}'])).toEqual(['get']);
   });
 
   it('a fault of ours says nothing of itself', async () => {

@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { child, newRun, testService, trial } from './service.ts';
 
@@ -120,19 +118,6 @@ it('a run is paused, resumed and stopped, and a stopped one stays so', async () 
   expect(await ask('resume')).toMatchObject({ status: 409, code: 'wrong-state' });
 });
 
-it('the same Idempotency-Key begins one run, also when asked twice at once', async () => {
-  await using service = await testService();
-  const { api, archive } = service;
-  const ask = (key: string, payload: object) =>
-    api.inject({ method: 'POST', url: '/v1/runs', payload, headers: { 'idempotency-key': key } });
-  const [first, second] = await Promise.all([ask('k1', { name: 'x' }), ask('k1', { name: 'x' })]);
-  expect(second.json().id).toBe(first.json().id);
-  expect(second.headers['idempotency-replayed']).toBe('true');
-  expect((await ask('k1', { name: 'y' })).json()).toMatchObject({ status: 409, code: 'idempotency-conflict' });
-  expect((await ask('k2', { name: 'x' })).json().id).not.toBe(first.json().id);
-  expect(archive.runs.list()).toHaveLength(2);
-});
-
 it('the OpenAPI document names every route and is made of the schemas that validate', async () => {
   await using service = await testService();
   const document = (await service.api.inject('/openapi.json')).json();
@@ -154,16 +139,25 @@ it('the OpenAPI document names every route and is made of the schemas that valid
   expect(JSON.stringify(document.paths['/v1/runs/{id}'].get.responses['4XX'])).toContain('application/problem+json');
 });
 
-it('a crash between a key and its run leaves no second run', async () => {
+it('the OpenAPI document says what every parameter means, and what the event stream is', async () => {
   await using service = await testService();
-  const { api, archive } = service;
-  const ask = () =>
-    api.inject({ method: 'POST', url: '/v1/runs', payload: { name: 'x' }, headers: { 'idempotency-key': 'k' } });
-  const { id } = (await ask()).json();
-  const directory = join(archive.home, 'idempotency');
-  const [file] = readdirSync(directory);
-  const note = JSON.parse(readFileSync(join(directory, file!), 'utf8'));
-  writeFileSync(join(directory, file!), JSON.stringify({ ...note, runId: null }));
-  expect((await ask()).json().id).toBe(id);
-  expect(archive.runs.list()).toHaveLength(1);
+  const document = (await service.api.inject('/openapi.json')).json();
+  const operations = Object.values<Record<string, Operation>>(document.paths).flatMap((path) => Object.values(path));
+  const parameters = operations.flatMap(({ parameters = [] }) => parameters);
+  expect(parameters.length).toBeGreaterThan(20);
+  expect(parameters.filter(({ description }) => !description)).toEqual([]);
+  const { parameters: ofEvents, responses } = document.paths['/v1/runs/{id}/events'].get;
+  expect(ofEvents).toContainEqual(
+    expect.objectContaining({ in: 'query', name: 'follow', description: 'False: end after the last event there is.' }),
+  );
+  expect(Object.keys(responses['200'].content)).toEqual(['text/event-stream']);
+  expect(responses['200'].description).toContain('Last-Event-ID');
+  expect(responses['4XX'].content).toHaveProperty('application/problem+json');
+  const { budget } = document.paths['/v1/runs'].post.requestBody.content['application/json'].schema.properties;
+  expect(budget.properties.hours.description).toBe('Wall-clock hours while running.');
+  expect(document.components.schemas.AgentView.description).toBe('A node of the lineage');
 });
+
+interface Operation {
+  parameters?: { name: string; description?: string }[];
+}

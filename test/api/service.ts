@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Archive, openArchive } from '#archive/archive.ts';
+import type { RunKey } from '#archive/runs.ts';
 import { type Action, type AgentId, type Lease, type Run, type RunId, RunSpec } from '#archive/schema.ts';
 import type { ApiDeps, RunControl } from '#services/api/deps.ts';
 import type { ModelView, ProgressView } from '#services/api/schema.ts';
@@ -37,14 +38,19 @@ export interface TestService extends AsyncDisposable {
   control: TestControl;
 }
 
-export async function testService(over: Partial<Pick<ApiDeps, 'access' | 'heartbeatMs'>> = {}): Promise<TestService> {
+interface Over extends Partial<Pick<ApiDeps, 'access' | 'heartbeatMs'>> {
+  /** How runs begin; without it as `newRun` does. */
+  createRun?: (archive: Archive) => ApiDeps['createRun'];
+}
+
+export async function testService({ createRun, ...over }: Over = {}): Promise<TestService> {
   const home = mkdtempSync(join(tmpdir(), 'clade-api-test-'));
   const archive = await openArchive(home, { create: true });
   const control = new TestControl(archive);
   const api = await createServer({
     archive,
     scheduler: control,
-    createRun: (spec) => newRun(archive, spec),
+    createRun: createRun?.(archive) ?? ((spec, key) => newRun(archive, spec, key)),
     suites: { list: async () => [{ name: 'katas', title: 'Katas', builtin: true, tasks: 2 }] },
     models,
     access: { host: '127.0.0.1', port: 80, tokens: {} },
@@ -99,7 +105,7 @@ export class TestControl implements RunControl {
 }
 
 /** A run with a seed agent of two files. */
-export async function newRun(archive: Archive, spec: RunSpec = RunSpec.parse({})): Promise<Run> {
+export async function newRun(archive: Archive, spec: RunSpec = RunSpec.parse({}), key?: RunKey): Promise<Run> {
   const directory = join(archive.home, 'seed-source');
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'agent.json'), '{"name":"tiny","command":["node","main.ts"]}\n');
@@ -111,6 +117,7 @@ export async function newRun(archive: Archive, spec: RunSpec = RunSpec.parse({})
     tasks: ['one', 'two'],
     prices: {},
     seed: { ...seed, summary: 'Seed agent' },
+    key,
     nowMs: Date.now(),
   });
 }

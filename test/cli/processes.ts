@@ -7,12 +7,14 @@ interface Options {
   env?: Record<string, string>;
   node?: string;
   cwd?: string;
+  /** Interrupts it, as Ctrl-C does, once it has said this on stderr. */
+  interruptAt?: string;
 }
 
 /** A command line as a process of its own. */
 export async function cladeProcess(
   args: readonly string[],
-  { env = {}, node = process.execPath, cwd }: Options = {},
+  { env = {}, node = process.execPath, cwd, interruptAt }: Options = {},
 ): Promise<Said> {
   const child = spawn(node, [launcher, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -20,6 +22,12 @@ export async function cladeProcess(
     cwd,
   });
   const said = collect(child);
+  const interrupt = () => {
+    if (interruptAt === undefined || !said.stderr.includes(interruptAt)) return;
+    child.stderr.off('data', interrupt);
+    child.kill('SIGINT');
+  };
+  child.stderr.on('data', interrupt);
   const [exitCode] = await once(child, 'close');
   return { exitCode, ...said };
 }

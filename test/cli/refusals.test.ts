@@ -23,6 +23,7 @@ describe('a wrong command line gets one clear message and exit code 2', () => {
     [['run', '--suite', 'nope'], /no suite nope: choose one of katas/],
     [['run', '--policy', 'magic'], /spec\.policy\.kind: must be one of hgm, dgm, greedy, uniform/],
     [['run', '--model', 'gpt-99'], /no model "gpt-99"\. Known: rehearsal/],
+    [['run', '--model', 'constructor'], /no model "constructor"/],
     [['run', '--usd', '-3'], /spec\.budget\.usd: must be more than 0/],
     [['run', '--task', 'nope'], /no task nope\. It has: config-zero/],
     [['run', '--trials', 'many'], /"many" is not a number/],

@@ -70,6 +70,16 @@ it('a service is started, given a run, watched, steered, read while it works, an
   expect((await clade(['diff', 'a1', '--against', 'a1', ...at])).stdout).toContain('have the same source');
   expect((await clade(['diff', 'a1', ...at])).stderr).toContain('no parent');
 
+  const keyed = async (spec: object) => {
+    const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
+    const body = JSON.stringify({ ...spec, sandbox: 'process', budget: { trials: 1 } });
+    return (await (await fetch(`${service.url}/v1/runs`, { method: 'POST', headers, body })).json()) as { id?: string };
+  };
+  expect(await keyed({ suite: 'kata' })).toMatchObject({ code: 'invalid-suite' });
+  const begun = await keyed({ suite: 'katas' });
+  expect((await keyed({ suite: 'katas' })).id).toBe(begun.id);
+  expect((await json(['stop', begun.id!, ...at])).state).toMatch(/stop/);
+
   const followed = await cladeProcess([
     'run',
     ...at,
@@ -116,13 +126,20 @@ it('a run without a service is followed to its end in its own process', { timeou
   ];
   const said = await cladeProcess([...args, '--proposals', '1']);
   expect(said.stderr).toMatch(/run is finished/);
-  const last = said.stdout.trimEnd().split('\n').at(-1)!;
-  expect(JSON.parse(last)).toMatchObject({
+  expect(JSON.parse(said.stdout)).toMatchObject({
     state: 'finished',
     spec: { tasks: ['csv-quotes', 'date-range'] },
     counts: { proposals: 1 },
   });
   expect(said.exitCode).toBe(0);
+});
+
+it.each([['run'], ['demo']])('an interrupted %s answers with what it has come to', async (name) => {
+  using place = temporary();
+  const args = [name, '--home', place.directory, '--trials', '500', '--sandbox', 'process', '--json'];
+  const said = await cladeProcess(args, { interruptAt: 'trials 0/500' });
+  expect(JSON.parse(said.stdout)).toMatchObject({ state: 'running' });
+  expect(said.exitCode).toBe(130);
 });
 
 it('the doctor says what is here and what is missing, and never a key', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { worstCaseUusd, worstUsage } from '#services/gateway/prices.ts';
-import { CALL_UUSD, CATALOG, chat, setUp } from './builders.ts';
+import { CALL_UUSD, CATALOG, chat, type Setup, setUp } from './builders.ts';
 import { completion, json, neverAnswers, says, startProvider } from './stand-in-provider.ts';
 
 /** What is held for a call of one short message, near enough. */
@@ -68,8 +68,9 @@ describe('a budget', () => {
     await provider.hasReceived(1);
     const [call] = setup.archive.ledger.calls(setup.lease.jobId);
     expect(call?.state).toBe('sent');
-    expect(call?.reservedUusd).toBeGreaterThan(100 * 10 + 1024);
-    expect(call?.reservedUusd).toBeLessThan(100 * 10 + 1024 + 200);
+    // Output at its price, the allowance for framing and the bytes of the body as input that is put into the cache.
+    expect(call?.reservedUusd).toBeGreaterThan(100 * 10 + 1024 * 1.25);
+    expect(call?.reservedUusd).toBeLessThan(100 * 10 + (1024 + 200) * 1.25);
     expect(setup.money()).toMatchObject({ run: 0, reserved: call?.reservedUusd });
     await setup.gateway[Symbol.asyncDispose]();
     expect((await asking).status).toBe(502);
@@ -85,19 +86,27 @@ describe('a budget', () => {
     expect(call).toMatchObject({ state: 'settled', spentUusd: call?.reservedUusd });
   });
 
-  it('is never charged more than was reserved, whatever the provider says', async () => {
-    const dear = {
-      ...completion({ content: 'hi' }),
-      usage: { prompt_tokens: 10_000_000, completion_tokens: 10_000_000 },
-    };
+  const dear = {
+    ...completion({ content: 'hi' }),
+    usage: { prompt_tokens: 1000, completion_tokens: 2000, total_tokens: 3000 },
+  };
+  const notices = ({ archive, run }: Setup) =>
+    archive.events.after({ runId: run.id, seq: 0 }).flatMap(({ data }) => (data.kind === 'notice' ? [data] : []));
+
+  it('is charged what a call cost beyond its reserve, and the operator hears of it', async () => {
+    await using provider = await startProvider(json(dear));
+    await using setup = await setUp({ baseUrl: provider.baseUrl, usd: 1 });
+    expect((await setup.ask('/v1/chat/completions', chat('hello'))).status).toBe(200);
+    expect(setup.money()).toEqual({ run: 21_000, listed: 21_000, rows: 21_000, reserved: 0 });
+    expect(notices(setup)).toMatchObject([{ code: 'ledger-overrun' }]);
+  });
+
+  it('is never overdrawn, whatever the provider says', async () => {
     await using provider = await startProvider(json(dear));
     await using setup = await setUp({ baseUrl: provider.baseUrl, usd: 0.02 });
     expect((await setup.ask('/v1/chat/completions', chat('hello'))).status).toBe(200);
-    expect(setup.money().run).toBeLessThanOrEqual(20_000);
-    const notices = setup.archive.events
-      .after({ runId: setup.run.id, seq: 0 })
-      .filter(({ data }) => data.kind === 'notice');
-    expect(notices.map(({ data }) => data)).toMatchObject([{ code: 'ledger-overrun' }]);
+    expect(setup.money()).toEqual({ run: 20_000, listed: 20_000, rows: 20_000, reserved: 0 });
+    expect(notices(setup)).toMatchObject([{ code: 'ledger-overrun' }]);
   });
 
   it('keeps the price of the day the run began', async () => {

@@ -30,7 +30,7 @@ export function agentRoutes(app: Api, { archive }: ApiDeps): void {
     archive.repository.files(findAgent(archive, params.id).tree),
   );
 
-  const path = z.object({ id: z.string(), '*': z.string() });
+  const path = IdParams.extend({ '*': z.string().describe('Path of the file in its source.') });
   const file = { params: path, ...answersText('One file of its source') };
   app.get('/v1/agents/:id/source/*', { schema: file }, async ({ params }, reply) => {
     const { id, tree } = findAgent(archive, params.id);

@@ -13,9 +13,9 @@ export function answers<Body extends z.ZodType>(body: Body, summary: string) {
   return { summary, response: { 200: body, '4xx': problem } };
 }
 
-/** The same for a route that answers with plain text. */
-export function answersText(summary: string) {
-  const text = { description: summary, content: { 'text/plain': { schema: z.string() } } };
+/** The same for a route that answers with text. */
+export function answersText(summary: string, type: 'text/plain' | 'text/event-stream' = 'text/plain') {
+  const text = { description: summary, content: { [type]: { schema: z.string() } } };
   return { summary, response: { 200: text, '4xx': problem } };
 }
 

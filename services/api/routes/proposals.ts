@@ -9,7 +9,10 @@ const texts = { transcript: 'transcriptBlob', patch: 'patchBlob' } as const sati
 
 /** Shows proposals, and the texts they left. */
 export function proposalRoutes(app: Api, { archive }: ApiDeps): void {
-  const Query = PageQuery.extend({ parent: AgentId.optional(), outcome: ProposalOutcome.optional() });
+  const Query = PageQuery.extend({
+    parent: AgentId.optional().describe('Only proposals to change this agent.'),
+    outcome: ProposalOutcome.optional().describe('Only proposals with this outcome.'),
+  });
   const list = {
     params: IdParams,
     querystring: Query,

@@ -45,11 +45,13 @@ export function runRoutes(app: Api, deps: ApiDeps): void {
   });
 }
 
-function createRoute(app: Api, { archive, scheduler, createRun, models, nowMs = Date.now }: ApiDeps): void {
-  const keys = new IdempotencyKeys(archive, createRun, nowMs);
+function createRoute(app: Api, { archive, scheduler, createRun, models }: ApiDeps): void {
+  const keys = new IdempotencyKeys(archive.runs, createRun);
   const { response, ...said } = answers(RunView, 'Begins a run; answers with the spec as filled in');
   const { 200: created, ...problems } = response;
-  const headers = z.object({ 'idempotency-key': z.string().min(1).max(255).optional() });
+  const headers = z.object({
+    'idempotency-key': z.string().min(1).max(255).optional().describe('Begins one run however often it is sent.'),
+  });
   const schema = { ...said, body: RunSpec, headers, response: { 201: created, ...problems } };
   app.post('/v1/runs', { schema }, async ({ body, headers }, reply) => {
     checkModelsReady(body, models);

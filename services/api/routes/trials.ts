@@ -15,9 +15,9 @@ const texts = {
 /** Shows trials, and the texts they left. */
 export function trialRoutes(app: Api, { archive }: ApiDeps): void {
   const Query = PageQuery.extend({
-    agent: AgentId.optional(),
-    task: z.string().optional(),
-    outcome: TrialOutcome.optional(),
+    agent: AgentId.optional().describe('Only trials of this agent.'),
+    task: z.string().optional().describe('Only trials of this task.'),
+    outcome: TrialOutcome.optional().describe('Only trials with this outcome.'),
   });
   const list = {
     params: IdParams,
