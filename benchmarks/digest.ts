@@ -3,7 +3,7 @@ import { byPath } from './files.ts';
 import type { Task, TaskFile } from './schema.ts';
 
 /** Raised when grading itself changes in a way that changes verdicts of an unchanged suite. */
-const GRADING = 'clade-grading/1';
+const GRADING = 'clade-grading/2';
 
 /**
  * SHA-256 (hex) over everything that can change a verdict: the whole of every task but its title. The order of tasks, of
@@ -24,6 +24,7 @@ function digestOfTask(task: Task): string {
       [...task.failToPass].sort(),
       [...task.passToPass].sort(),
       [...task.protected].sort(),
+      [...task.solutionPaths].sort(),
       task.hints,
       [...task.abilities].sort(),
       task.gpus,

@@ -28,6 +28,12 @@ export const TaskManifest = z
       .describe(
         'Workspace paths (a trailing slash names a folder) put back as they were before grading, or removed if they were not there.',
       ),
+    solutionPaths: z
+      .array(z.string())
+      .default([])
+      .describe(
+        'When any are named, the only paths (a trailing slash names a folder) that count: what a patch does elsewhere is left out.',
+      ),
     hints: z.array(z.string()).default([]).describe('Shown to the solver: for example which files to change.'),
     abilities: z.array(Ability).default([]).describe('What it takes; the rehearsal model goes by these.'),
     gpus: z.number().int().nonnegative().default(0),

@@ -4,6 +4,7 @@ import { enterArguments, NODE_DIRECTORY } from './bubblewrap-arguments.ts';
 import type { RunningBubblewrap } from './bubblewrap-start.ts';
 import { type Cgroup, joining } from './cgroups.ts';
 import { Life } from './life.ts';
+import { isStopped } from './namespaces.ts';
 import { connectProgram, type Program, runProgram, within } from './program.ts';
 import type { Connection, ConnectOptions, ExecOptions, ExecResult, Sandbox, TakeCaps } from './sandbox.ts';
 import type { SandboxSpec, TarEntry } from './schema.ts';
@@ -17,7 +18,8 @@ export interface BubblewrapParts {
   destroy(): Promise<void>;
 }
 
-const PATIENCE_MS = 2000;
+/** How long what was killed may take to be gone: the sandbox may have little of a processor to do it with. */
+const PATIENCE_MS = 10_000;
 /** How long a program's end on the host may take to notice that the program was killed. */
 const FAREWELL_MS = 250;
 
@@ -45,7 +47,7 @@ export class BubblewrapSandbox implements Sandbox {
     this.#spec = spec;
     this.#ofItself = parts.running.namespaces.processes().length;
     this.#life = new Life(parts.id, spec.deadlineMs, () => void parts.destroy());
-    void parts.running.ended.then(() => this.#life.end('its keeper has ended'));
+    void parts.running.ended.then(() => this.#life.end('program', 'its keeper has ended'));
   }
 
   path(inside: string): string {
@@ -53,11 +55,10 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   async exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
-    const { stdin, maxOutputBytes = 1024 * 1024 } = options;
-    const run = () => runProgram(this.#program(argv, options), { stdin, maxOutputBytes, signal: this.#ended.signal });
+    const { stdin } = options;
     return await this.#life.run(
       options,
-      () => this.#track(run()),
+      (kept) => this.#track(runProgram(this.#program(argv, options), kept, { stdin, signal: this.#ended.signal })),
       () => this.quiesce(),
     );
   }
@@ -88,7 +89,10 @@ export class BubblewrapSandbox implements Sandbox {
     this.#ended.abort();
     this.#ended = new AbortController();
     if (answered && (await this.#empties())) return;
-    this.#life.end('what ran in it could not be killed otherwise');
+    const { keeper, namespaces } = this.#parts.running;
+    // One that is late for another reason is late because the machine is.
+    const isTampered = answered || keeper.hasEnded || namespaces.processes().some(isStopped);
+    this.#life.end(isTampered ? 'program' : 'harness', 'what ran in it could not be killed otherwise');
     await this.#parts.destroy();
   }
 

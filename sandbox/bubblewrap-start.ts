@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bubblewrapArguments, type HostView, MADE_FILES } from './bubblewrap-arguments.ts';
 import { type Cgroup, joining } from './cgroups.ts';
+import { closeInherited } from './inherited-files.ts';
 import { Keeper } from './keeper.ts';
 import { type Namespaces, openNamespaces } from './namespaces.ts';
 import { keepOutput } from './output.ts';
@@ -28,6 +29,7 @@ export async function startBubblewrap(bwrap: string, limits: Limits, cgroup?: Cg
   const view = await hostView();
   const [file = '', ...args] = joining(cgroup, [bwrap, ...bubblewrapArguments(limits, view)]);
   const stdio = Array.from({ length: 4 + MADE_FILES.length }, () => 'pipe' as const);
+  closeInherited();
   const child = spawn(file, args, { cwd: '/', env: { PATH: SYSTEM_PATH }, detached: true, stdio });
   const said = keepOutput(4096);
   child.stderr?.on('data', (chunk: Buffer) => said.write(chunk));

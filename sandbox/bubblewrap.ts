@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { startBubblewrap } from './bubblewrap-start.ts';
 import { type CgroupPlace, createCgroup, findCgroupPlace, removeEmptyCgroups } from './cgroups.ts';
@@ -23,7 +24,7 @@ export function createBubblewrap({ bwrap = 'bwrap' }: BubblewrapOptions = {}): S
   };
   const open = async (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> => {
     signal?.throwIfAborted();
-    const id = `${idPrefix(spec.labels.owner)}${randomUUID().slice(0, 8)}`;
+    const id = `${idPrefix(spec.labels.owner)}${process.pid}-${randomUUID().slice(0, 8)}`;
     opened.set(id, { labels: spec.labels });
     const sandbox = await build(bwrap, id, spec, await place(), () => opened.delete(id));
     opened.set(id, { labels: spec.labels, sandbox });
@@ -40,7 +41,8 @@ export function createBubblewrap({ bwrap = 'bwrap' }: BubblewrapOptions = {}): S
       for (const [, { sandbox }] of dead) await sandbox?.[Symbol.asyncDispose]();
       // Of a crashed owner only groups stay, since its sandboxes ended with it; groups in use cannot be removed.
       const groups = await place();
-      const isLeft = (name: string): boolean => name.startsWith(idPrefix(owner)) && !opened.has(name);
+      const isLeft = (name: string): boolean =>
+        name.startsWith(idPrefix(owner)) && !opened.has(name) && !isOpening(name);
       const left = groups === undefined ? [] : await removeEmptyCgroups(groups, isLeft);
       return [...dead.map(([id]) => id), ...left];
     },
@@ -48,6 +50,12 @@ export function createBubblewrap({ bwrap = 'bwrap' }: BubblewrapOptions = {}): S
 }
 
 const idPrefix = (owner: string): string => `clade-${createHash('sha256').update(owner).digest('hex').slice(0, 12)}-`;
+
+/** Whether another process that lives made it, and so may be about to use it. */
+function isOpening(id: string): boolean {
+  const pid = Number(id.split('-')[2]);
+  return pid !== process.pid && existsSync(`/proc/${pid}`);
+}
 
 async function build(
   bwrap: string,
@@ -86,7 +94,12 @@ async function diagnose(open: (spec: SandboxSpec) => Promise<Sandbox>, hasCgroup
       ? 'all limits'
       : 'no limits of memory, processes and processors (no control groups to write to)';
     const enforces = { memory: hasCgroups, pids: hasCgroups, cpus: hasCgroups, disk: true, network: true };
-    return { driver: 'bubblewrap', available: true, detail: `bwrap works, with ${limits}`, enforces };
+    return {
+      driver: 'bubblewrap',
+      available: true,
+      detail: `bwrap works, with ${limits}, without a filter of system calls`,
+      enforces,
+    };
   } catch (error) {
     return missing(error instanceof Error ? error.message : String(error));
   }

@@ -1,41 +1,85 @@
+import { randomUUID } from 'node:crypto';
 import { type Duplex, PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { release } from './bytes.ts';
 import { onAbort } from './deadline.ts';
+import { answered } from './docker-answer.ts';
 import { readFrames } from './docker-frames.ts';
+import type { KeptOutput } from './life.ts';
+import { withoutMark } from './marks.ts';
 import { keepOutput } from './output.ts';
-import { drained, type Program, type ProgramEnd } from './program.ts';
+import { type Program, within } from './program.ts';
 import type { Connection } from './sandbox.ts';
 import { stdioDuplex } from './stdio-duplex.ts';
+
+/** A container in which programs are started. */
+export interface ProgramPlace {
+  container: Docker.Container;
+  /** How long the engine may take to answer a call. */
+  answerMs: number;
+  /**
+   * Gets, before a program is asked for, what resolves when it runs or will not: until then, killing everything in the
+   * container would miss it.
+   */
+  starting: (start: Promise<unknown>) => void;
+}
 
 /** How long to wait before asking the engine whether a program has ended whose output has not: longer each time. */
 const FIRST_POLL_MS = 30;
 const LAST_POLL_MS = 500;
-/** How long nothing must have come after the exit: output takes another way through the engine than the news of it. */
-const QUIET_MS = 60;
+/** The same once its output has ended, which it does a little before the engine takes note of the exit. */
+const FIRST_LATE_POLL_MS = 5;
+/** How long after its exit the end of a program's output may come: it takes another way through the engine than that news. */
+const LATE_OUTPUT_MS = 5000;
 /** How long the engine may take to start a program. */
 const START_MS = 10_000;
 
-/** Runs a program in a container to its end. Processes that it leaves behind are not waited for. */
+/**
+ * Runs a program and then says `$1` on both of its outputs, so that it is known when all of them has come, while processes
+ * left behind hold them open. The program sees nothing of this but another parent; signals to its process group leave the
+ * shell alone, and what that has to say of how the program ended goes nowhere.
+ */
+const MARKING_SCRIPT = `mark=$1; shift; trap : HUP INT QUIT PIPE TERM ALRM USR1 USR2; exec 3>&2 2>/dev/null
+(exec "$@" 2>&3 3>&-)
+code=$?; printf %s "$mark"; printf %s "$mark" >&3; exit $code`;
+
+/**
+ * Runs a program in a container to its end. Processes that it leaves behind are not waited for.
+ * @returns its exit code.
+ */
 export async function execInContainer(
-  container: Docker.Container,
+  place: ProgramPlace,
   program: Program,
-  options: { stdin?: Uint8Array | undefined; maxOutputBytes: number; starting: (start: Promise<void>) => void },
-): Promise<ProgramEnd> {
-  const stdout = keepOutput(options.maxOutputBytes);
-  const stderr = keepOutput(options.maxOutputBytes);
-  const { exec, stream } = await startExec(container, program, options.starting);
-  const frames = readFrames((name, content) => (name === 'stdout' ? stdout : stderr).write(content));
+  { stdout, stderr }: KeptOutput,
+  stdin?: Uint8Array,
+): Promise<number> {
+  const mark = `clade-end-${randomUUID()}`;
+  const { exec, stream } = await start(place, program, ['/bin/sh', '-c', MARKING_SCRIPT, 'sh', mark]);
+  const outputs = { stdout: keepUntilMarked(mark, stdout), stderr: keepUntilMarked(mark, stderr) };
+  const frames = readFrames((name, content) => outputs[name].write(content));
   stream.on('data', (chunk: Buffer) => {
     frames(chunk);
     release(chunk);
   });
-  const closed = new Promise<void>((resolve) => stream.once('close', resolve).once('end', resolve));
-  stream.end(options.stdin);
-  const exitCode = await exitOf(exec, closed);
-  await drained(stream, QUIET_MS);
-  return { exitCode, stdout: stdout.output(), stderr: stderr.output() };
+  const closed = new Promise<unknown>((resolve) => stream.once('close', resolve).once('end', resolve));
+  const printed = Promise.race([closed, Promise.all([outputs.stdout.marked, outputs.stderr.marked])]);
+  stream.end(stdin);
+  try {
+    const exitCode = await exitOf(exec, printed, place.answerMs);
+    await within(LATE_OUTPUT_MS, printed);
+    return exitCode;
+  } finally {
+    stream.destroy();
+    outputs.stdout.end();
+    outputs.stderr.end();
+  }
+}
+
+function keepUntilMarked(mark: string, kept: KeptOutput['stdout']) {
+  const marked = Promise.withResolvers<void>();
+  const stream = withoutMark(Buffer.from(mark), { pass: (content) => kept.write(content), found: marked.resolve });
+  return { ...stream, marked: marked.promise };
 }
 
 /**
@@ -43,11 +87,11 @@ export async function execInContainer(
  * disposing of it closes its stdin, and killing is the keeper's affair.
  */
 export async function connectInContainer(
-  container: Docker.Container,
+  place: ProgramPlace,
   program: Program,
-  options: { signal?: AbortSignal | undefined; starting: (start: Promise<void>) => void },
+  signal?: AbortSignal,
 ): Promise<Connection> {
-  const { stream: socket } = await startExec(container, program, options.starting);
+  const { stream: socket } = await start(place, program);
   const stdout = new PassThrough();
   const stderr = keepOutput(64 * 1024);
   const frames = readFrames((name, content) => {
@@ -59,7 +103,7 @@ export async function connectInContainer(
   socket.once('end', () => stdout.end());
   socket.once('close', () => stdout.end());
   const stream = stdioDuplex(socket, stdout);
-  const aborted = onAbort(options.signal, () => stream.destroy());
+  const aborted = onAbort(signal, () => stream.destroy());
   stream.once('close', () => aborted[Symbol.dispose]());
   return {
     stream,
@@ -68,48 +112,60 @@ export async function connectInContainer(
   };
 }
 
-/** `starting` gets what resolves when the program runs: before that, killing everything in the container would miss it. */
-async function startExec(
-  container: Docker.Container,
+interface Started {
+  exec: Docker.Exec;
+  stream: Duplex;
+}
+
+/** @param before put in front of the command, with the image's environment. */
+async function start(place: ProgramPlace, program: Program, before: readonly string[] = []): Promise<Started> {
+  const asked = askFor(place, program, before);
+  place.starting(asked.then(({ exec }) => started(exec, place.answerMs)));
+  return await asked;
+}
+
+async function askFor(
+  { container, answerMs }: ProgramPlace,
   { argv, cwd, env }: Program,
-  starting: (start: Promise<void>) => void,
-): Promise<{ exec: Docker.Exec; stream: Duplex }> {
+  before: readonly string[],
+): Promise<Started> {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const exec = await container.exec({
+  const settings = {
     // `-i` because the engine adds what the image sets to the environment.
-    Cmd: ['/usr/bin/env', '-i', ...variables, ...argv],
+    Cmd: [...before, '/usr/bin/env', '-i', ...variables, ...argv],
     WorkingDir: cwd,
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
     Tty: false,
-  });
-  const stream = await exec.start({ hijack: true, stdin: true });
+  };
+  const exec = await answered(answerMs, (abortSignal) => container.exec({ ...settings, abortSignal }));
+  const stream = await answered(answerMs, (abortSignal) => exec.start({ hijack: true, stdin: true, abortSignal }));
   stream.on('error', () => {});
-  starting(started(exec));
   return { exec, stream };
 }
 
 /** The engine says that it runs a program before it does; only then it tells the process id. */
-async function started(exec: Docker.Exec): Promise<void> {
+async function started(exec: Docker.Exec, answerMs: number): Promise<void> {
   const giveUpMs = Date.now() + START_MS;
   while (Date.now() < giveUpMs) {
-    const { Pid, Running, ExitCode } = await exec.inspect();
+    const { Pid, Running, ExitCode } = await answered(answerMs, (abortSignal) => exec.inspect({ abortSignal }));
     if (Pid > 0 || (!Running && ExitCode !== null)) return;
     await delay(5);
   }
 }
 
-async function exitOf(exec: Docker.Exec, closed: Promise<void>): Promise<number> {
-  let isClosed = false;
-  void closed.then(() => {
-    isClosed = true;
+/** @param printed resolves when nothing more is to come of its output, and the exit is near. */
+async function exitOf(exec: Docker.Exec, printed: Promise<unknown>, answerMs: number): Promise<number> {
+  let hasPrinted = false;
+  const ending = printed.then(() => {
+    hasPrinted = true;
   });
-  for (let waitMs = FIRST_POLL_MS; ; waitMs = Math.min(LAST_POLL_MS, 1.5 * waitMs)) {
-    await Promise.race([closed, delay(waitMs)]);
-    const { Running, ExitCode } = await exec.inspect();
+  for (let waitMs = FIRST_POLL_MS; ; ) {
+    const knewBefore = hasPrinted;
+    await Promise.race(knewBefore ? [delay(waitMs)] : [ending, delay(waitMs)]);
+    const { Running, ExitCode } = await answered(answerMs, (abortSignal) => exec.inspect({ abortSignal }));
     if (!Running && ExitCode !== null) return ExitCode;
-    // The output ends a little before the engine takes note of the exit.
-    if (isClosed) await delay(5);
+    waitMs = hasPrinted && !knewBefore ? FIRST_LATE_POLL_MS : Math.min(LAST_POLL_MS, 1.5 * waitMs);
   }
 }

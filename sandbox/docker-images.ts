@@ -5,6 +5,7 @@ import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import type Docker from 'dockerode';
+import { abortable, answered, type Engine } from './docker-answer.ts';
 import { SandboxUnavailable } from './sandbox.ts';
 import { packTar } from './tar.ts';
 
@@ -20,13 +21,14 @@ const IMAGES = fileURLToPath(new URL('./images/', import.meta.url));
  * are pulled.
  * @throws SandboxUnavailable that says why it cannot be had; the signal's reason when aborted.
  */
-export async function prepareImage(docker: Docker, image: string, options: PrepareOptions = {}): Promise<void> {
+export async function prepareImage(engine: Engine, image: string, options: PrepareOptions = {}): Promise<void> {
   options.signal?.throwIfAborted();
   try {
-    if ((await imageVolumes(docker, image)) !== undefined) return;
+    if ((await imageVolumes(engine, image)) !== undefined) return;
+    const { docker } = engine;
     const own = /^clade\/([a-z-]+):1$/.exec(image)?.[1];
-    if (own === undefined) await follow(docker, await docker.pull(image, abortable(options)), options);
-    else await build(docker, image, `${own}.Dockerfile`, options);
+    if (own === undefined) await follow(docker, await docker.pull(image, signalOf(options)), options);
+    else await build(engine, image, `${own}.Dockerfile`, options);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof SandboxUnavailable) throw error;
@@ -36,9 +38,10 @@ export async function prepareImage(docker: Docker, image: string, options: Prepa
 }
 
 /** The paths that an image declares as volumes; undefined when there is no such image. */
-export async function imageVolumes(docker: Docker, image: string): Promise<string[] | undefined> {
+export async function imageVolumes({ docker, answerMs }: Engine, image: string): Promise<string[] | undefined> {
   try {
-    const { Config } = await docker.getImage(image).inspect();
+    const inspect = (abortSignal: AbortSignal) => docker.getImage(image).inspect(abortable({}, abortSignal));
+    const { Config } = await answered(answerMs, inspect);
     return Object.keys(Config.Volumes ?? {});
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
@@ -52,14 +55,15 @@ export function statusOf(error: unknown): number | undefined {
   return typeof error.statusCode === 'number' ? error.statusCode : undefined;
 }
 
-async function build(docker: Docker, image: string, dockerfile: string, options: PrepareOptions): Promise<void> {
+async function build(engine: Engine, image: string, dockerfile: string, options: PrepareOptions): Promise<void> {
   const bytes = await readFile(path.join(IMAGES, dockerfile));
   for (const [, base = ''] of bytes.toString().matchAll(/^FROM (clade\/\S+)/gm)) {
-    await prepareImage(docker, base, options);
+    await prepareImage(engine, base, options);
   }
   const file = (name: string, content: Uint8Array) => ({ path: name, bytes: content, executable: false });
   const context = packTar([file('Dockerfile', bytes), file('ca-bundle.crt', Buffer.from(trustedHere()))]);
-  const stream = await docker.buildImage(Readable.from([Buffer.from(context)]), { t: image, ...abortable(options) });
+  const { docker } = engine;
+  const stream = await docker.buildImage(Readable.from([Buffer.from(context)]), { t: image, ...signalOf(options) });
   await follow(docker, stream, options);
 }
 
@@ -68,7 +72,7 @@ function trustedHere(): string {
   return `${tls.getCACertificates('extra').join('\n')}\n`;
 }
 
-const abortable = ({ signal }: PrepareOptions) => (signal === undefined ? {} : { abortSignal: signal });
+const signalOf = ({ signal }: PrepareOptions) => (signal === undefined ? {} : { abortSignal: signal });
 
 /** Waits for the engine to finish. Failures come as one of the lines. */
 async function follow(docker: Docker, stream: NodeJS.ReadableStream, { onProgress }: PrepareOptions): Promise<void> {

@@ -1,8 +1,10 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { connectInContainer, execInContainer } from './docker-exec.ts';
+import { abortable, answered } from './docker-answer.ts';
+import { connectInContainer, execInContainer, type ProgramPlace } from './docker-exec.ts';
 import { statusOf } from './docker-images.ts';
+import { type ContainerProcess, processesIn } from './docker-processes.ts';
 import type { Keeper } from './keeper.ts';
 import { Life } from './life.ts';
 import type { Program } from './program.ts';
@@ -19,7 +21,12 @@ import {
 import type { TarEntry } from './schema.ts';
 import { putByTar, takeByTar } from './tar-exec.ts';
 
+/** How long what was killed or removed may take to be gone. */
 const PATIENCE_MS = 10_000;
+/** The first process of a container, which the engine adds, and the keeper. */
+const OWN_PROCESSES = 2;
+/** How many calls killing a program can take, one after the other: to start it, to look whether it runs, to remove it. */
+const KILLING_CALLS = 5;
 
 /** A running container with its keeper. When the keeper ends, for whatever reason, the engine removes it. */
 export class DockerSandbox implements Sandbox {
@@ -31,18 +38,22 @@ export class DockerSandbox implements Sandbox {
     TMPDIR: '/tmp',
     LANG: 'C.UTF-8',
   };
-  readonly #container: Docker.Container;
+  readonly #place: ProgramPlace;
   readonly #keeper: Keeper;
   readonly #life: Life;
   #ending: Promise<void> | undefined;
   /** Programs that the engine has been told to start and that do not run yet. */
-  readonly #starts = new Set<Promise<void>>();
+  readonly #starts = new Set<Promise<unknown>>();
 
-  constructor(container: Docker.Container, keeper: Keeper, deadlineMs: number) {
+  constructor(
+    container: Docker.Container,
+    { keeper, deadlineMs, answerMs }: { keeper: Keeper; deadlineMs: number; answerMs: number },
+  ) {
     this.id = container.id;
-    this.#container = container;
+    this.#place = { container, answerMs, starting: (start) => this.#starting(start) };
     this.#keeper = keeper;
-    this.#life = new Life(container.id.slice(0, 12), deadlineMs, () => void this.#end());
+    const reportMs = KILLING_CALLS * answerMs + 2 * PATIENCE_MS;
+    this.#life = new Life(container.id.slice(0, 12), deadlineMs, () => void this.#end(), reportMs);
   }
 
   path(inside: string): string {
@@ -50,20 +61,17 @@ export class DockerSandbox implements Sandbox {
   }
 
   async exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
-    const { stdin, maxOutputBytes = 1024 * 1024 } = options;
-    const run = () =>
-      this.#reach(() =>
-        execInContainer(this.#container, program(argv, options), { stdin, maxOutputBytes, starting: this.#starting }),
-      );
-    return await this.#life.run(options, run, () => this.quiesce());
+    return await this.#life.run(
+      options,
+      (kept) => this.#reach(() => execInContainer(this.#place, program(argv, options), kept, options.stdin)),
+      () => this.quiesce(),
+    );
   }
 
   async connect(argv: readonly string[], options: ConnectOptions): Promise<Connection> {
     options.signal?.throwIfAborted();
     this.#life.check();
-    return await this.#reach(() =>
-      connectInContainer(this.#container, program(argv, options), { signal: options.signal, starting: this.#starting }),
-    );
+    return await this.#reach(() => connectInContainer(this.#place, program(argv, options), options.signal));
   }
 
   async put(dir: string, tar: Uint8Array): Promise<void> {
@@ -77,8 +85,12 @@ export class DockerSandbox implements Sandbox {
   async quiesce(): Promise<void> {
     if (this.#life.hasEnded) return await this.#end();
     await Promise.all(this.#starts);
-    if (await this.#keeper.killAll()) return;
-    this.#life.end('what ran in it could not be killed otherwise');
+    const hasAnswered = await this.#keeper.killAll();
+    if (hasAnswered && (await this.#empties())) return;
+    // A keeper that is late for no reason of the program's is late because the machine is.
+    const isTampered =
+      hasAnswered || this.#keeper.hasEnded || (await this.#processes()).some(({ isStopped }) => isStopped);
+    this.#life.end(isTampered ? 'program' : 'harness', 'what ran in it could not be killed otherwise');
     await this.#end();
   }
 
@@ -90,14 +102,29 @@ export class DockerSandbox implements Sandbox {
 
   /** Begun once, and awaited by all. */
   #end(): Promise<void> {
-    this.#ending ??= removeContainer(this.#container);
+    this.#ending ??= removeContainer(this.#place.container, this.#place.answerMs);
     return this.#ending;
   }
 
-  readonly #starting = (start: Promise<void>): void => {
+  #starting(start: Promise<unknown>): void {
     const done = start.catch(() => {}).finally(() => this.#starts.delete(done));
     this.#starts.add(done);
-  };
+  }
+
+  /** Programs share the keeper's user, and so could answer in its place: what counts is that they are gone. */
+  async #empties(): Promise<boolean> {
+    const giveUpMs = Date.now() + PATIENCE_MS;
+    while ((await this.#processes()).length > OWN_PROCESSES) {
+      if (Date.now() > giveUpMs) return false;
+      await delay(20);
+      if (!(await this.#keeper.killAll())) return false;
+    }
+    return true;
+  }
+
+  async #processes(): Promise<ContainerProcess[]> {
+    return (await processesIn(this.#place.container, this.#place.answerMs)) ?? [];
+  }
 
   /** Tells a container that has ended from an engine that has trouble. */
   async #reach<T>(work: () => Promise<T>): Promise<T> {
@@ -108,8 +135,8 @@ export class DockerSandbox implements Sandbox {
       const why = error instanceof Error ? error.message : String(error);
       const status = statusOf(error);
       if (status !== 404 && status !== 409) throw new SandboxUnavailable(`Docker failed: ${why}`, { cause: error });
-      this.#life.end('its container has stopped');
-      throw new SandboxGone(`The sandbox ${this.id} has ended: ${why}`, { cause: error });
+      this.#life.end('program', 'its container has stopped');
+      throw new SandboxGone(`The sandbox ${this.id} has ended: ${why}`, 'program', { cause: error });
     }
   }
 }
@@ -121,15 +148,19 @@ function program(
   return { argv, cwd: cwd ?? '/workspace', env };
 }
 
-/** Removes a container with all that runs in it, and waits until it is gone, whoever removes it. Never throws. */
-export async function removeContainer(container: Docker.Container): Promise<void> {
-  await container.remove({ force: true, v: true }).catch(() => {});
+/**
+ * Removes a container with all that runs in it, and waits until it is gone, whoever removes it; not longer than the engine
+ * gives answers. Never throws.
+ */
+export async function removeContainer(container: Docker.Container, answerMs: number): Promise<void> {
+  const options = { force: true, v: true };
+  await answered(answerMs, (abortSignal) => container.remove(abortable(options, abortSignal))).catch(() => {});
   const giveUpMs = Date.now() + PATIENCE_MS;
-  while (Date.now() < giveUpMs && (await isThere(container))) await delay(20);
+  while (Date.now() < giveUpMs && (await isThere(container, answerMs))) await delay(20);
 }
 
-async function isThere(container: Docker.Container): Promise<boolean> {
-  return await container.inspect().then(
+async function isThere(container: Docker.Container, answerMs: number): Promise<boolean> {
+  return await answered(answerMs, (abortSignal) => container.inspect({ abortSignal })).then(
     () => true,
     (error: unknown) => statusOf(error) !== 404 && statusOf(error) !== undefined,
   );

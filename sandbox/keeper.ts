@@ -16,7 +16,8 @@ export const KEEPER_SCRIPT = 'while read -r said; do kill -KILL -1 2>/dev/null; 
 export const CONTAINER_KEEPER_SCRIPT =
   'while read -r said; do while kill -KILL -1 2>/dev/null; do :; done; echo "$said"; done';
 
-const PATIENCE_MS = 2000;
+/** How long it may take to answer: it shares the sandbox's processors, which may be a fraction of one on a busy machine. */
+const PATIENCE_MS = 10_000;
 
 /** The owner's end of a keeper. */
 export class Keeper {
@@ -34,6 +35,11 @@ export class Keeper {
     });
   }
 
+  /** Whether it can say nothing any more. */
+  get hasEnded(): boolean {
+    return this.#stdout.readableEnded || this.#stdout.destroyed;
+  }
+
   /** Kills every process in the sandbox. False when the keeper did not answer in time: it is dead or was stopped. */
   async killAll(): Promise<boolean> {
     // A fresh word each time, so that an answer cannot be given before the question.
@@ -46,7 +52,7 @@ export class Keeper {
   async says(word: string): Promise<boolean> {
     const giveUpMs = Date.now() + PATIENCE_MS;
     while (!this.#heard.includes(word)) {
-      if (Date.now() > giveUpMs || this.#stdout.readableEnded || this.#stdout.destroyed) return false;
+      if (Date.now() > giveUpMs || this.hasEnded) return false;
       await this.#more();
     }
     return true;

@@ -37,3 +37,12 @@ function isIn(pid: string, pidNamespace: string): boolean {
     return false;
   }
 }
+
+/** Whether a process was stopped by a signal, and does nothing until another one wakes it. */
+export function isStopped(pid: number): boolean {
+  try {
+    return /^State:\s*T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false;
+  }
+}

@@ -78,9 +78,12 @@ class ProcessSandbox implements Sandbox {
   }
 
   async exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
-    const { stdin, maxOutputBytes = 1024 * 1024 } = options;
-    const run = () => runProgram(this.#program(argv, options), { stdin, maxOutputBytes });
-    return await this.#life.run(options, run, () => this.quiesce());
+    const { stdin } = options;
+    return await this.#life.run(
+      options,
+      (kept) => runProgram(this.#program(argv, options), kept, { stdin }),
+      () => this.quiesce(),
+    );
   }
 
   async connect(argv: readonly string[], options: ConnectOptions): Promise<Connection> {

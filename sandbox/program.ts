@@ -5,8 +5,10 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { release } from './bytes.ts';
 import { onAbort } from './deadline.ts';
+import { closeInherited } from './inherited-files.ts';
+import type { KeptOutput } from './life.ts';
 import { keepOutput } from './output.ts';
-import type { Connection, Output } from './sandbox.ts';
+import type { Connection } from './sandbox.ts';
 import { stdioDuplex } from './stdio-duplex.ts';
 
 /** A program as this machine starts it: everything is literal, nothing is looked up or added. */
@@ -18,13 +20,6 @@ export interface Program {
   files?: readonly number[];
 }
 
-export interface ProgramEnd {
-  /** 0 to 255; 128 + n when signal n ended it; 127 or 126 when it could not be found or started. */
-  exitCode: number;
-  stdout: Output;
-  stderr: Output;
-}
-
 /** How long the output must be silent after the exit of its program before what other processes add is left unread. */
 const QUIET_MS = 20;
 const DRAIN_MS = 2000;
@@ -34,13 +29,13 @@ const FAREWELL_MS = 250;
 /**
  * Runs a program of this machine to its end, and no longer: processes that it leaves behind are not waited for. The signal
  * ends its process group, which is an end like any other.
+ * @returns its exit code, 0 to 255; 128 + n when signal n ended it; 127 or 126 when it could not be found or started.
  */
 export async function runProgram(
   program: Program,
-  options: { stdin?: Uint8Array | undefined; maxOutputBytes: number; signal?: AbortSignal | undefined },
-): Promise<ProgramEnd> {
-  const stdout = keepOutput(options.maxOutputBytes);
-  const stderr = keepOutput(options.maxOutputBytes);
+  { stdout, stderr }: KeptOutput,
+  options: { stdin?: Uint8Array | undefined; signal?: AbortSignal | undefined },
+): Promise<number> {
   const child = start(program);
   using _aborted = onAbort(options.signal, () => killGroup(child));
   for (const [stream, kept] of [
@@ -55,7 +50,7 @@ export async function runProgram(
   child.stdin.end(options.stdin);
   const exitCode = await exitOf(child, (reason) => stderr.write(Buffer.from(reason)));
   await Promise.all([drained(child.stdout), drained(child.stderr)]);
-  return { exitCode, stdout: stdout.output(), stderr: stderr.output() };
+  return exitCode;
 }
 
 /**
@@ -98,6 +93,7 @@ export async function within(ms: number, promise: Promise<unknown>): Promise<voi
 
 function start({ argv, cwd, env, files = [] }: Program): ChildProcessWithoutNullStreams {
   const [file = '', ...args] = argv;
+  closeInherited();
   const child = spawn(file, args, { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe', ...files] });
   if (!hasPipes(child)) throw new Error('a program was started without pipes');
   child.stdin.on('error', () => {});
@@ -126,22 +122,22 @@ async function exitOf(child: ChildProcessWithoutNullStreams, explain: (reason: s
 }
 
 /** Resolves when a stream has ended, or nothing has come from it for a while; then nobody reads it any more. */
-export async function drained(stream: Readable, quietMs = QUIET_MS): Promise<void> {
+async function drained(stream: Readable): Promise<void> {
   const giveUpMs = Date.now() + DRAIN_MS;
   while (!stream.readableEnded && !stream.destroyed && Date.now() < giveUpMs) {
-    if (await isQuiet(stream, quietMs)) break;
+    if (await isQuiet(stream)) break;
   }
   stream.destroy();
 }
 
 /** Whether nothing came for a while, counting only time in which this process had a chance to read. */
-async function isQuiet(stream: Readable, quietMs: number): Promise<boolean> {
+async function isQuiet(stream: Readable): Promise<boolean> {
   let isQuiet = true;
   const heard = (): void => {
     isQuiet = false;
   };
   stream.once('data', heard);
-  await Promise.race([delay(quietMs), once(stream, 'close').catch(() => {})]);
+  await Promise.race([delay(QUIET_MS), once(stream, 'close').catch(() => {})]);
   await new Promise((resolve) => setImmediate(resolve));
   stream.off('data', heard);
   return isQuiet;

@@ -109,9 +109,22 @@ export interface Diagnosis {
   enforces: { memory: boolean; pids: boolean; cpus: boolean; disk: boolean; network: boolean };
 }
 
+/**
+ * Whose doing it was that a sandbox ended. `program`: what ran in it ended it, for instance by using up its memory, or could
+ * not be ended otherwise; or somebody removed it from outside. `harness`: whoever opened it did, on purpose or because it no
+ * longer answered. `deadline`: its own has passed.
+ */
+export type EndedBy = 'program' | 'harness' | 'deadline';
+
 /** The sandbox has ended: its deadline passed, it was disposed of, or the engine removed it. */
 export class SandboxGone extends Error {
   override name = 'SandboxGone';
+  readonly endedBy: EndedBy;
+
+  constructor(message: string, endedBy: EndedBy, options?: ErrorOptions) {
+    super(message, options);
+    this.endedBy = endedBy;
+  }
 }
 
 /** The driver or the image is not to be had here. The message says what to do. The harness's fault, never the agent's. */

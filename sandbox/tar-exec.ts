@@ -50,5 +50,6 @@ export async function takeByTar(exec: Exec, dir: string, caps: TakeCaps): Promis
 function failure(what: string, { exitCode, timedOut, stderr }: ExecResult): Error {
   const said = new TextDecoder().decode(stderr.bytes.subarray(0, 500)).trim();
   if (said.includes('No space left on device')) return new SandboxLimit(`${what}: its disk is full.`);
-  return new SandboxGone(`${what}: ${timedOut ? 'it took too long' : `tar ended with ${exitCode}`}. ${said}`);
+  const why = timedOut ? 'it took too long' : `tar ended with ${exitCode}`;
+  return new SandboxGone(`${what}: ${why}. ${said}`, 'program');
 }

@@ -12,8 +12,6 @@ export interface Language {
    * then the exit code decides, together with a report in which something passed and nothing failed.
    */
   testNames: (tests: readonly { path: string; text: string }[]) => string[];
-  /** Files by which a solution could change how it is tested. Exercises have none of them. */
-  configs: readonly string[];
 }
 
 /** The languages whose tests can be run, by the name of their folder. */
@@ -36,25 +34,16 @@ export const languages: ReadonlyMap<string, Language> = new Map([
       // `xit` and `test.skip` stay off, as there: they mark optional and slow tests.
       enableTests: (text) => text.replace(/\bxtest\(/g, 'test('),
       testNames: (tests) => tests.flatMap(({ text }) => jestNames(text)),
-      configs: ['js', 'ts', 'mjs', 'cjs', 'json'].map((ending) => `jest.config.${ending}`).concat('node_modules/'),
     },
   ],
   [
     'python',
     {
       report: 'pytest',
-      command: (tests) => ['python3', '-m', 'pytest', '-rA', '--tb=long', '-p', 'no:cacheprovider', ...tests],
+      // The program itself: `python3 -m` would look for a module of that name in the workspace first.
+      command: (tests) => ['pytest', '-rA', '--tb=long', '-p', 'no:cacheprovider', ...tests],
       enableTests: (text) => text,
       testNames: (tests) => tests.flatMap(({ path, text }) => pytestNames(path, text)),
-      configs: [
-        'conftest.py',
-        'pytest.ini',
-        '.pytest.ini',
-        'tox.ini',
-        'setup.cfg',
-        'pyproject.toml',
-        'sitecustomize.py',
-      ],
     },
   ],
 ]);

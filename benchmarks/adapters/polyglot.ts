@@ -40,8 +40,8 @@ const GIVEAWAYS = ['.meta/', '.approaches/', '.articles/'];
  * files that it names. Tasks are named `<language>-<exercise>` and sorted by that. An exercise that cannot be used, for its
  * language or for what it lacks, is excluded with the reason.
  *
- * The workspace is the exercise without its tests and without `.meta` and the like, where solutions are. All but the
- * solution files is protected. The reference patch replaces the stubs by the example files.
+ * The workspace is the exercise without its tests, its examples, and `.meta` and the like, where solutions are. Nothing but
+ * the solution files counts of a patch. The reference patch replaces the stubs by the example files.
  * @throws SuiteError when this is no such checkout, or one that was damaged.
  */
 export async function readPolyglot(
@@ -81,7 +81,8 @@ async function readExercise(dir: string, id: string, language: Language): Promis
   const lost = files.test.find((path) => !all.has(path));
   if (lost !== undefined) return `its test ${lost} is missing`;
   const tests = files.test.flatMap((path) => all.get(path) ?? []).map((file) => enabled(file, language));
-  const workspace = [...all.values()].filter(({ path }) => !files.test.includes(path) && !isGiveaway(path));
+  const hidden = new Set([...files.test, ...(files.example ?? []), ...(files.exemplar ?? [])]);
+  const workspace = [...all.values()].filter(({ path }) => !hidden.has(path) && !isGiveaway(path));
   const referencePatch = pairs.map(({ path, stub, example }) => replacementPatch(path, stub, example)).join('');
   if (referencePatch === '') return 'its stub is the example already';
   const solutions = pairs.map(({ path }) => path);
@@ -92,7 +93,8 @@ async function readExercise(dir: string, id: string, language: Language): Promis
     test: { command: language.command(files.test), report: language.report, timeoutMs: TIMEOUT_MS, env: {} },
     failToPass: language.testNames(tests.map(({ path, bytes }) => ({ path, text: new TextDecoder().decode(bytes) }))),
     passToPass: [],
-    protected: [...workspace.map(({ path }) => path).filter((path) => !solutions.includes(path)), ...language.configs],
+    protected: [],
+    solutionPaths: solutions,
     hints: [`The solution belongs in ${solutions.join(', ')}.`],
     abilities: abilitiesOf(id, solutions.length),
     gpus: 0,
@@ -139,7 +141,7 @@ function instructionOf(all: ReadonlyMap<string, TaskFile>, solutions: readonly s
   const parts = ['introduction.md', 'instructions.md', 'instructions.append.md'];
   const texts = parts.flatMap((name) => textOf(all.get(`.docs/${name}`))?.trim() ?? []);
   const files = solutions.map((path) => `\`${path}\``).join(', ');
-  const rules = `Change ${files} so that it does what is asked above. Keep the names of the functions and classes that are there: tests use them. Use the standard library alone.`;
+  const rules = `Change ${files} so that it does what is asked above. Keep the names of the functions and classes that are there: tests use them. Use the standard library alone. What is changed elsewhere does not count.`;
   return `${[...texts, '# What to change', rules].join('\n\n')}\n`;
 }
 

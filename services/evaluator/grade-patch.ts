@@ -40,8 +40,7 @@ export async function gradePatch(
   const timed = (verdict: Verdict): PatchVerdict => ({ ...verdict, durationMs: Date.now() - startedMs });
   const parsed = parsePatch(patch);
   if ('defect' in parsed) return timed(badPatch(parsed.defect.detail));
-  const fixed = fixedPaths(task);
-  const { patch: allowed, dropped } = withoutFiles(parsed.files, (path) => fixed.some((place) => overlap(path, place)));
+  const { patch: allowed, dropped } = withoutFiles(parsed.files, hasNoSay(task));
   await deps.driver.prepare(task.image, { signal: deps.signal });
   const spec = { image: task.image, ...where, deadlineMs: Date.now() + task.test.timeoutMs + setUpMs };
   await using sandbox = await deps.driver.open(spec, { signal: deps.signal });
@@ -61,9 +60,17 @@ function badPatch(reason: string): Verdict {
   return { kind: 'bad-patch', reason, log: `${reason}\n` };
 }
 
-/** Names a patch has no say in. A trailing slash stands for everything below. */
-function fixedPaths(task: Task): string[] {
-  return [...task.protected, ...task.hiddenTests.map((file) => file.path)].map((path) => path.replace(/\/+$/, ''));
+/**
+ * Tells the names that a patch has no say in: protected ones, those of hidden tests, and all but the solution's where the task
+ * names these. A trailing slash stands for everything below.
+ */
+function hasNoSay(task: Task): (path: string) => boolean {
+  const bare = (path: string) => path.replace(/\/+$/, '');
+  const fixed = [...task.protected, ...task.hiddenTests.map((file) => file.path)].map(bare);
+  const own = task.solutionPaths.map(bare);
+  const isOwn = (path: string) =>
+    own.length === 0 || own.some((place) => path === place || path.startsWith(`${place}/`));
+  return (path) => !isOwn(path) || fixed.some((place) => overlap(path, place));
 }
 
 /** Whether they are one place, or one is a directory of the other. */
@@ -80,22 +87,36 @@ function protectedFiles(task: Task) {
 
 /** Why the patch does not apply, or null when it did. */
 async function applyIn(sandbox: Sandbox, patch: string, signal: AbortSignal): Promise<string | null> {
+  const argv = ['git', 'apply', '--numstat', '-z', '--apply', '--whitespace=nowarn', '-'];
   // Without a ceiling, git would look for a repository above and apply the patch relative to that.
   const env = {
     ...gitEnv(sandbox),
     GIT_CEILING_DIRECTORIES: sandbox.path('/workspace').replace(/\/[^/]+$/, '') || '/',
   };
   const stdin = new TextEncoder().encode(patch);
-  const result = await sandbox.exec(['git', 'apply', '--whitespace=nowarn', '-'], {
+  const result = await sandbox.exec(argv, {
     env,
     stdin,
     deadlineMs: Date.now() + 60_000,
     signal,
   });
-  if (result.exitCode === 0) return null;
+  if (result.exitCode === 0) return otherNames(patch, new TextDecoder().decode(result.stdout.bytes));
   if (result.exitCode === 126 || result.exitCode === 127)
     throw new Error(`git does not run in a grading sandbox: ${whyFailed(result)}`);
   return `The patch does not apply: ${whyFailed(result)}.`;
+}
+
+/**
+ * Why what git changed is not what we had read in the patch, or null when it is.
+ * @param numstat as `git apply --numstat -z` prints it: two numbers and the name after the change for each file.
+ */
+function otherNames(patch: string, numstat: string): string | null {
+  const parsed = parsePatch(patch);
+  if ('defect' in parsed) return parsed.defect.detail;
+  const read = parsed.files.map((file) => file.newPath ?? file.oldPath);
+  const changed = numstat.split('\0').slice(0, -1);
+  const isSame = changed.length === read.length && changed.every((entry, at) => entry.split('\t')[2] === read[at]);
+  return isSame ? null : 'The patch can be read in two ways.';
 }
 
 async function runTests(sandbox: Sandbox, task: Task, dropped: readonly string[], deps: GradeDeps): Promise<Verdict> {

@@ -17,7 +17,8 @@ export interface PatchFile {
   text: string;
 }
 
-export type ParsedPatch = { files: PatchFile[] } | { defect: PatchDefect };
+/** `leftOut`: the new binary files, whose content is not in the patch. */
+export type ParsedPatch = { files: PatchFile[]; leftOut: string[] } | { defect: PatchDefect };
 
 /** Reads a patch from the bytes that a sandbox gave. The first line of defence: what is not plain UTF-8 text is refused. */
 export function decodePatch(bytes: Uint8Array): { text: string } | { defect: PatchDefect } {
@@ -31,20 +32,23 @@ export function decodePatch(bytes: Uint8Array): { text: string } | { defect: Pat
 
 /**
  * Splits a git patch (`diff --git`, `-p1`) into its files and refuses everything that is not a plain change of plain text
- * files: binary content, links, submodules, `.git*` names, control characters in names, absolute names, `..`. Strict on
- * purpose: every line must be accounted for, so that `git apply` cannot see a file here that we did not.
+ * files: changed binary files, links, submodules, `.git*` names, control characters in names, absolute names, `..`. Binary
+ * files that are new, such as running a program leaves behind, are left out of it. Strict on purpose: every line must be
+ * accounted for, so that `git apply` cannot see a file here that we did not.
  */
 export function parsePatch(patch: string): ParsedPatch {
-  if (patch.trim() === '') return { files: [] };
+  if (patch.trim() === '') return { files: [], leftOut: [] };
   if (patch.includes('\0')) return refuse('binary', 'The patch holds a NUL character.');
   const cursor: Cursor = { lines: patch.replace(/\n$/, '').split('\n'), at: 0 };
   const files: PatchFile[] = [];
+  const leftOut: string[] = [];
   while (cursor.at < cursor.lines.length) {
     const file = parseFile(cursor);
     if ('defect' in file) return file;
-    files.push(file);
+    if ('binary' in file) leftOut.push(file.binary);
+    else files.push(file);
   }
-  return { files };
+  return { files, leftOut };
 }
 
 /** The patch without the files for which `drop` is true of a name they have before or after. */
@@ -73,20 +77,28 @@ interface Header {
   to: string | null;
   isNew: boolean;
   isDeleted: boolean;
+  /** Whether it stands for a binary file, without its content. */
+  isBinary: boolean;
   /** The names after `---` and `+++`, where there are such lines. */
   before: string | null;
   after: string | null;
 }
 
-function parseFile(cursor: Cursor): PatchFile | { defect: PatchDefect } {
+function parseFile(cursor: Cursor): PatchFile | { binary: string } | { defect: PatchDefect } {
   const start = cursor.at;
   const header = parseHeader(cursor);
   if ('defect' in header) return header;
   const paths = pathsOf(header);
   if ('defect' in paths) return paths;
+  if (header.isBinary) return newBinary(header, paths.newPath) ?? refuse('binary', 'The patch changes a binary file.');
   const body = skipHunks(cursor, header.after !== null);
   if (body !== null) return body;
   return { ...paths, text: `${cursor.lines.slice(start, cursor.at).join('\n')}\n` };
+}
+
+/** Null unless git says nothing but that there is a new binary file. */
+function newBinary(header: Header, path: string | null): { binary: string } | null {
+  return header.isNew && path !== null && header.after === null ? { binary: path } : null;
 }
 
 function parseHeader(cursor: Cursor): Header | { defect: PatchDefect } {
@@ -98,6 +110,7 @@ function parseHeader(cursor: Cursor): Header | { defect: PatchDefect } {
     to: null,
     isNew: false,
     isDeleted: false,
+    isBinary: false,
     before: null,
     after: null,
   };
@@ -110,6 +123,8 @@ function parseHeader(cursor: Cursor): Header | { defect: PatchDefect } {
   }
   if ((header.before === null) !== (header.after === null))
     return malformed(cursor, 'only one of the lines --- and +++');
+  if ((header.from === null) !== (header.to === null))
+    return malformed(cursor, 'only one of the names before and after');
   return header;
 }
 
@@ -119,28 +134,33 @@ function readHeaderLine(header: Header, line: string): { defect: PatchDefect } |
     /^(old mode|new mode|new file mode|deleted file mode|rename from|rename to|copy from|copy to|---|\+\+\+) (.*)$/s.exec(
       line,
     ) ?? [];
-  if (key === undefined || value === undefined) return readBareLine(line);
+  if (key === undefined || value === undefined) return readBareLine(header, line);
   if (key.endsWith('mode')) {
     header.isNew ||= key === 'new file mode';
     header.isDeleted ||= key === 'deleted file mode';
     return plainMode(value);
   }
-  if (key.endsWith('from')) header.from = unquote(value);
-  else if (key.endsWith('to')) header.to = unquote(value);
-  else if (key === '---') header.before = value.replace(/\t$/, '');
+  const isOldName = key.endsWith(' from');
+  if (isOldName || key.endsWith(' to')) {
+    const name = unquote(value);
+    // Git takes the beginning of what we cannot read for a name.
+    if (name === null) return 'unknown';
+    header[isOldName ? 'from' : 'to'] = name;
+  } else if (key === '---') header.before = value.replace(/\t$/, '');
   else header.after = value.replace(/\t$/, '');
   header.isNew ||= header.before === '/dev/null';
   header.isDeleted ||= header.after === '/dev/null';
   return null;
 }
 
-function readBareLine(line: string): { defect: PatchDefect } | 'unknown' | null {
+function readBareLine(header: Header, line: string): { defect: PatchDefect } | 'unknown' | null {
   if (/^(dis)?similarity index \d+%$/.test(line)) return null;
   const index = /^index [0-9a-f]+\.\.[0-9a-f]+(?: (\d+))?$/.exec(line);
   if (index !== null) return index[1] === undefined ? null : plainMode(index[1]);
-  if (line === 'GIT binary patch' || /^Binary files .* differ$/.test(line))
-    return refuse('binary', 'The patch changes a binary file.');
-  return 'unknown';
+  if (line === 'GIT binary patch') return refuse('binary', 'The patch changes a binary file.');
+  if (!/^Binary files .* differ$/.test(line)) return 'unknown';
+  header.isBinary = true;
+  return null;
 }
 
 function plainMode(mode: string): { defect: PatchDefect } | null {
@@ -214,16 +234,26 @@ function quotedBytes(token: string): Iterable<number> {
   return at < 0 ? new TextEncoder().encode(token.slice(1)) : [[7, 8, 9, 10, 11, 12, 13][at] ?? 0];
 }
 
-/** Why a name may not be in a patch; null when it may. */
+/** Why a name may not be in a patch; null when it may. The archive refuses the same ones in what an agent is made of. */
 export function pathDefect(path: string): string | null {
   const shown = JSON.stringify(firstChars(path));
-  if (/[\x00-\x1f\x7f-\x9f]/.test(path)) return `The name ${shown} holds a control character.`;
+  if (/[\x00-\x1f\x7f-\x9f\\]/.test(path)) return `The name ${shown} holds a control character or a backslash.`;
+  if (path.length > 200) return `The name ${shown} is longer than 200 characters.`;
   if (path === '' || path.startsWith('/')) return `The name ${shown} is not relative.`;
   const parts = path.split('/');
   if (parts.some((part) => part === '' || part === '.' || part === '..'))
     return `The name ${shown} does not stay below the workspace.`;
-  if (parts.some((part) => /^\.git/i.test(part))) return `The name ${shown} is one that git gives a meaning to.`;
+  if (parts.some(isGitName)) return `The name ${shown} is one that git gives a meaning to.`;
   return null;
+}
+
+/** `.git`, `.gitattributes` and the like, in the spellings that some file systems take for the same. */
+function isGitName(name: string): boolean {
+  const plain = name
+    .normalize('NFKC')
+    .replace(/\p{Cf}/gu, '')
+    .toLowerCase();
+  return plain.startsWith('.git') || /^git~\d/.test(plain);
 }
 
 /** Moves over a file's hunks, counting their lines. @returns null when they are well formed. */

@@ -47,13 +47,15 @@ export async function commitBase(sandbox: Sandbox, signal?: AbortSignal): Promis
   if (result.exitCode !== 0) throw new Error(`The base commit of a workspace failed: ${whyFailed(result)}`);
 }
 
+/** `leftOut`: new binary files, which are no part of the patch. */
 export type TakenPatch =
-  | { patch: string; defect: null }
+  | { patch: string; defect: null; leftOut: string[] }
   | { patch: null; defect: PatchDefect | 'lost'; detail: string };
 
 /**
  * The difference between `/workspace` and its base commit, taken inside the sandbox, with nothing running there any more.
- * What is ignored by the repository's own `.gitignore` files is left out, and so are repositories made inside it.
+ * What is ignored by the repository's own `.gitignore` files is left out, and so are repositories made inside it, what running
+ * programs usually leaves behind, and new binary files.
  */
 export async function takePatch(sandbox: Sandbox, signal?: AbortSignal): Promise<TakenPatch> {
   const argv = ['sh', '-c', diffScript, 'sh', sandbox.path('/workspace'), sandbox.path('/clade/base.git')];
@@ -72,7 +74,9 @@ export async function takePatch(sandbox: Sandbox, signal?: AbortSignal): Promise
   const decoded = decodePatch(result.stdout.bytes);
   if ('defect' in decoded) return refused(decoded.defect);
   const parsed = parsePatch(decoded.text);
-  return 'defect' in parsed ? refused(parsed.defect) : { patch: decoded.text, defect: null };
+  if ('defect' in parsed) return refused(parsed.defect);
+  const { files, leftOut } = parsed;
+  return { patch: files.map((file) => file.text).join(''), defect: null, leftOut };
 }
 
 /** One line on how a program of ours failed. */
@@ -95,12 +99,14 @@ const identity = {
 };
 
 // What `git init` makes, as files: one process less. The attributes here win over those of the workspace: its files are
-// taken as they are, whatever filters and line endings it asks for.
+// taken as they are, whatever filters and line endings it asks for. What is excluded is taken none the less when the workspace
+// began with it.
 const emptyRepository = packTar(
   Object.entries({
     HEAD: 'ref: refs/heads/main\n',
     config:
       '[core]\n\trepositoryformatversion = 0\n\tbare = false\n[user]\n\tname = Agent\n\temail = agent@localhost\n',
+    'info/exclude': '__pycache__/\n*.pyc\n.pytest_cache/\nnode_modules/\n',
     'info/attributes': '* -text -ident !filter !diff !merge !working-tree-encoding\n',
     'objects/info/packs': '',
     'refs/heads/.keep': '',

@@ -56,15 +56,9 @@ export async function solve(assignment: Assignment, deps: SolveDeps): Promise<So
   await furnish(sandbox, assignment);
   // Half of its time: a model that slow leaves no agent a chance.
   const watch = watchModel(deps.forward, assignment.solveMs / 2);
-  try {
-    const ran = await runAgent(sandbox, assignment, { ...deps, forward: watch.forward });
-    await sandbox.quiesce();
-    const taken = await takePatch(sandbox, deps.signal);
-    return { ...ran, taken, durationMs: Date.now() - startedMs, modelTrouble: watch.trouble() };
-  } catch (error) {
-    await blameAgent(error, deps);
-    return { ...tookSandboxDown, durationMs: Date.now() - startedMs, modelTrouble: watch.trouble() };
-  }
+  const ran = await runAgent(sandbox, assignment, { ...deps, forward: watch.forward });
+  const taken = await unlessLost(takeWork(sandbox, deps.signal), deps);
+  return { ...withLeftOut(ran, taken), taken, durationMs: Date.now() - startedMs, modelTrouble: watch.trouble() };
 }
 
 /** For results that would be held against the agent. @throws ModelUnavailable when the model let it down. */
@@ -73,11 +67,11 @@ export function assertModelAnswered({ modelTrouble }: Pick<Solved, 'modelTrouble
 }
 
 /**
- * Decides whose fault it is that a sandbox ended while a program of the agent ran in it. Returns when the engine is well:
- * then it was the program, for instance by using up the memory. @throws the error otherwise.
+ * Decides whose fault it is that a sandbox ended which a program of the agent ran in. Returns when what ran in it ended it,
+ * for instance by using up the memory, and the engine is well. @throws the error otherwise.
  */
 export async function blameAgent(error: unknown, deps: Pick<SolveDeps, 'driver' | 'signal'>): Promise<void> {
-  if (!(error instanceof SandboxGone) || deps.signal.aborted) throw error;
+  if (!(error instanceof SandboxGone) || error.endedBy !== 'program' || deps.signal.aborted) throw error;
   const diagnosis = await deps.driver.diagnose();
   if (!diagnosis.available) throw error;
 }
@@ -85,12 +79,9 @@ export async function blameAgent(error: unknown, deps: Pick<SolveDeps, 'driver' 
 /** Time for what is not the agent: furnishing the sandbox and taking the patch. */
 const setUpMs = 180_000;
 
-const tookSandboxDown = {
-  ended: 'crashed',
-  exitCode: null,
-  taken: { patch: null, defect: 'lost', detail: 'The sandbox ended while the agent ran.' },
-  transcript: '',
-} satisfies Omit<Solved, 'durationMs' | 'modelTrouble'>;
+type Ran = Pick<Solved, 'ended' | 'exitCode' | 'transcript'>;
+
+const tookSandboxDown: Ran = { ended: 'crashed', exitCode: null, transcript: '' };
 
 async function furnish(sandbox: Sandbox, { workspace, agent, instruction, hints }: Assignment): Promise<void> {
   const task = new TextEncoder().encode(JSON.stringify({ instruction, hints }));
@@ -101,11 +92,7 @@ async function furnish(sandbox: Sandbox, { workspace, agent, instruction, hints 
   ]);
 }
 
-async function runAgent(
-  sandbox: Sandbox,
-  assignment: Assignment,
-  deps: SolveDeps,
-): Promise<Pick<Solved, 'ended' | 'exitCode' | 'transcript'>> {
+async function runAgent(sandbox: Sandbox, assignment: Assignment, deps: SolveDeps): Promise<Ran> {
   const [, opened] = await Promise.all([commitBase(sandbox, deps.signal), openRelay(sandbox, deps)]);
   await using relay = opened;
   const deadlineMs = Date.now() + assignment.solveMs;
@@ -114,13 +101,42 @@ async function runAgent(
     CLADE_TASK: sandbox.path('/task/task.json'),
     CLADE_MODEL: assignment.model,
     CLADE_DEADLINE_MS: String(Math.round(assignment.solveMs)),
+    // What Python keeps of a program that was run would change a workspace that began with some of it.
+    PYTHONDONTWRITEBYTECODE: '1',
     OPENAI_BASE_URL: relay.baseUrl,
     // Not a key: some clients will not start without one.
     OPENAI_API_KEY: 'clade',
   };
-  const argv = commandIn(sandbox, assignment.agent);
-  const result = await sandbox.exec(argv, { env, deadlineMs, signal: deps.signal });
-  return { ended: howEnded(result), exitCode: result.exitCode, transcript: transcriptOf(sandbox, result) };
+  try {
+    const argv = commandIn(sandbox, assignment.agent);
+    const result = await sandbox.exec(argv, { env, deadlineMs, signal: deps.signal });
+    return { ended: howEnded(result), exitCode: result.exitCode, transcript: transcriptOf(sandbox, result) };
+  } catch (error) {
+    await blameAgent(error, deps);
+    return tookSandboxDown;
+  }
+}
+
+/** The change of the workspace, with nothing running there any more. */
+async function takeWork(sandbox: Sandbox, signal: AbortSignal): Promise<TakenPatch> {
+  await sandbox.quiesce();
+  return await takePatch(sandbox, signal);
+}
+
+async function unlessLost(taking: Promise<TakenPatch>, deps: SolveDeps): Promise<TakenPatch> {
+  try {
+    return await taking;
+  } catch (error) {
+    await blameAgent(error, deps);
+    return { patch: null, defect: 'lost', detail: 'What ran in the sandbox ended it.' };
+  }
+}
+
+/** Says in the transcript what a patch does not have. */
+function withLeftOut(ran: Ran, taken: TakenPatch): Ran {
+  if (taken.patch === null || taken.leftOut.length === 0) return ran;
+  const names = cutMiddle(taken.leftOut.join(', '), 4_000);
+  return { ...ran, transcript: `${ran.transcript}\n=== left out of the patch: new binary files ===\n${names}\n` };
 }
 
 function howEnded({ timedOut, exitCode }: ExecResult): Solved['ended'] {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { Grade, Suite, Task } from '#benchmarks/schema.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import { Limits } from '#sandbox/schema.ts';
@@ -27,24 +29,24 @@ export interface ValidateDeps {
   /** Tasks graded at once. */
   concurrency: number;
   signal: AbortSignal;
-  /** The data directory's id, for the sandboxes' labels. */
-  owner?: string;
   limits?: Limits;
   onResult?: (result: TaskValidation) => void;
 }
 
 /**
  * Grades the reference patch and the empty patch of every task, as a trial's patch is graded. Results come in the suite's
- * order. Trouble with one task is its reason to be excluded and leaves the others alone.
- * @throws the signal's reason when aborted, and nothing else.
+ * order. Trouble with one task is its reason to be excluded and leaves the others alone. What validations left behind that
+ * were killed is removed first.
+ * @throws the signal's reason when aborted; what the driver throws when it cannot look for what was left behind.
  */
 export async function validateSuite(suite: Suite, deps: ValidateDeps): Promise<Validation> {
+  await deps.driver.reap(validationOwner, ({ run }) => isRunning(run));
   const results: TaskValidation[] = [];
   const excluded = [...suite.excluded];
   const waiting = suite.tasks.entries();
   const workOff = async () => {
     for (const [at, task] of waiting) {
-      const { result, reason } = await validateTask(task, suite.name, deps);
+      const { result, reason } = await validateTask(task, deps);
       results[at] = result;
       if (reason !== null) excluded.push({ id: task.id, reason });
       deps.onResult?.(result);
@@ -60,14 +62,37 @@ export async function validateSuite(suite: Suite, deps: ValidateDeps): Promise<V
   };
 }
 
+/** Of the sandboxes of validations on this machine. An engine may serve several machines. */
+const validationOwner = `validate@${hostname()}`;
+
+/** Stands for this process, also after a restart of the machine, when another one may have its number. */
+const thisProcess = (): string => `${process.pid}@${bootId()}`;
+
+function isRunning(run: string): boolean {
+  const [pid = '', boot] = run.split('@');
+  if (boot !== bootId()) return false;
+  try {
+    return process.kill(Number(pid), 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
 async function validateTask(
   task: Task,
-  suite: string,
   deps: ValidateDeps,
 ): Promise<{ result: TaskValidation; reason: string | null }> {
   const startedMs = Date.now();
   const result: TaskValidation = { id: task.id, reference: null, empty: null, durationMs: 0 };
-  const reason = await grades(task, suite, deps, result).catch((error: unknown) => {
+  const reason = await grades(task, deps, result).catch((error: unknown) => {
     deps.signal.throwIfAborted();
     return error instanceof Error ? error.message : String(error);
   });
@@ -76,9 +101,9 @@ async function validateTask(
 }
 
 /** Fills in the grades. @returns why the task is not fully validated, or null. */
-async function grades(task: Task, suite: string, deps: ValidateDeps, result: TaskValidation): Promise<string | null> {
+async function grades(task: Task, deps: ValidateDeps, result: TaskValidation): Promise<string | null> {
   deps.signal.throwIfAborted();
-  const labels = { owner: deps.owner ?? 'validate', run: suite, job: task.id, epoch: 1 };
+  const labels = { owner: validationOwner, run: thisProcess(), job: task.id, epoch: 1 };
   const where = { limits: deps.limits ?? Limits.parse({}), labels };
   const empty = await gradePatch(task, '', where, deps);
   if (empty.kind === 'graded') result.empty = empty.grade;

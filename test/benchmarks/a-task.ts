@@ -10,6 +10,7 @@ export function aTask(more: Partial<Task> = {}): Task {
     failToPass: ['new'],
     passToPass: ['old', 'older'],
     protected: ['test/'],
+    solutionPaths: [],
     hints: [],
     abilities: [],
     gpus: 0,

@@ -29,6 +29,7 @@ const changes: [string, Partial<Task>][] = [
   ['passToPass', { passToPass: ['old'] }],
   ['a test that moves from one list to the other', { failToPass: ['new', 'old'], passToPass: ['older'] }],
   ['protected', { protected: [] }],
+  ['solutionPaths', { solutionPaths: ['a.js'] }],
   ['hints', { hints: ['look'] }],
   ['abilities', { abilities: ['search'] }],
   ['gpus', { gpus: 1 }],

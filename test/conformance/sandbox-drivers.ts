@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -60,6 +60,22 @@ export function processesWith(argument: string): number[] {
   };
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => commandLine(pid).split('\0').includes(argument)).map(Number);
+}
+
+/** The process of this machine that is a sandbox's keeper; undefined where it cannot be seen. */
+export async function keeperOf(sandbox: Sandbox): Promise<number | undefined> {
+  const { stdout } = await shell(sandbox, 'readlink /proc/self/ns/pid');
+  const isKeeper = (pid: string): boolean => {
+    try {
+      const [program = '', , script = ''] = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+      const isShell = program === '/bin/sh' && script.includes('while read -r said');
+      return isShell && readlinkSync(`/proc/${pid}/ns/pid`) === stdout.trim();
+    } catch {
+      return false;
+    }
+  };
+  const found = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isKeeper(name));
+  return found === undefined ? undefined : Number(found);
 }
 
 /** What is left on this machine of the sandboxes with these ids: directories, control groups. */

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { SandboxLimit } from '#sandbox/sandbox.ts';
 import type { Limits } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
-import { driversUnderTest, processesWith, shell, someSleep, someSpec } from './sandbox-drivers.ts';
+import { driversUnderTest, keeperOf, processesWith, shell, someSleep, someSpec } from './sandbox-drivers.ts';
 
 for (const { driver, diagnosis } of await driversUnderTest()) {
   const { enforces } = diagnosis;
@@ -62,6 +62,20 @@ for (const { driver, diagnosis } of await driversUnderTest()) {
       const { stdout } = await shell(sandbox, `node -e '${script}'`);
       expect(Number(stdout)).toBeGreaterThan(0);
       expect(Number(stdout)).toBeLessThan(0.5);
+    });
+
+    test('stand when the keeper is slow, which may be the machine, and fall when it was stopped for good', async (context) => {
+      await using sandbox = await open();
+      const keeper = await keeperOf(sandbox);
+      if (keeper === undefined) return context.skip('the keeper cannot be seen from here');
+      process.kill(keeper, 'SIGSTOP');
+      setTimeout(() => process.kill(keeper, 'SIGCONT'), 3000);
+      await sandbox.quiesce();
+      expect((await shell(sandbox, 'echo usable')).stdout).toBe('usable\n');
+      process.kill(keeper, 'SIGSTOP');
+      await sandbox.quiesce();
+      const gone = await shell(sandbox, 'true').catch((error: unknown) => error);
+      expect(gone).toMatchObject({ name: 'SandboxGone', endedBy: 'program' });
     });
 
     test('leave no network but a loopback of its own', async () => {

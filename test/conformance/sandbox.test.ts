@@ -1,10 +1,17 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { SandboxGone, SandboxLimit } from '#sandbox/sandbox.ts';
 import type { TarEntry } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
 import { driversUnderTest, processesWith, shell, someSleep, someSpec } from './sandbox-drivers.ts';
 
+const INHERITING = fileURLToPath(new URL('./sandbox-inheriting-owner.ts', import.meta.url));
 const soon = (): number => Date.now() + 30_000;
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const file = (path: string, text: string, executable = false): TarEntry => ({ path, bytes: bytes(text), executable });
@@ -54,6 +61,31 @@ for (const { driver, diagnosis } of await driversUnderTest()) {
         // Its processes are found by this one, for want of anything better.
         const marks = driver.name === 'process' ? [`CLADE_SANDBOX=${sandbox.id}`] : [];
         expect(variables.sort()).toEqual([`ODD=${env.ODD}`, `PATH=${env.PATH}`, ...marks].sort());
+      });
+
+      test.skipIf(process.platform !== 'linux')('with nothing open but its stdin, stdout and stderr', async () => {
+        await using sandbox = await open();
+        expect((await shell(sandbox, 'ls /proc/$$/fd; :')).stdout).toBe('0\n1\n2\n');
+      });
+
+      test.skipIf(process.platform !== 'linux')('with nothing of what its owner was started with', async () => {
+        const secret = await mkdtemp(path.join(tmpdir(), 'clade-secret-'));
+        await writeFile(path.join(secret, 'file'), 'secret\n');
+        await chmod(secret, 0o755);
+        const argv = ['-c', 'exec 200<"$1"; shift; exec "$@"', 'sh', secret, process.execPath, INHERITING, driver.name];
+        const { stdout } = await promisify(execFile)('bash', argv);
+        await rm(secret, { recursive: true });
+        expect(stdout).toBe('end\n');
+      });
+
+      test('and gives all that it printed, though a process that it left behind holds its output', async () => {
+        await using sandbox = await open();
+        const { stdout } = await sandbox.exec(['sh', '-c', 'sleep 1000 & seq 200000; seq 200000 >&2'], {
+          env: sandbox.baseEnv,
+          deadlineMs: soon(),
+          maxOutputBytes: 2e6,
+        });
+        expect(stdout.totalBytes).toBe(1_288_895);
       });
 
       test('in /workspace, or in the directory that is named', async () => {
@@ -143,6 +175,17 @@ for (const { driver, diagnosis } of await driversUnderTest()) {
         const ran = await shell(sandbox, stubborn, 1500);
         expect(ran).toMatchObject({ exitCode: null, timedOut: true, stdout: 'started\n' });
         expect(processesWith(sleep)).toEqual([]);
+      });
+
+      test('at a deadline that comes before the program has begun', async () => {
+        await using sandbox = await open();
+        for (let leftMs = 0; leftMs < 60; leftMs += 20) {
+          const options = { env: sandbox.baseEnv, deadlineMs: Date.now() + leftMs };
+          const late = await sandbox.exec(['sleep', sleep], options);
+          expect(late).toMatchObject({ exitCode: null, timedOut: true });
+          expect(processesWith(sleep)).toEqual([]);
+        }
+        expect((await shell(sandbox, 'echo usable')).stdout).toBe('usable\n');
       });
 
       test('at the deadline, and leaves the files for the taking', async () => {

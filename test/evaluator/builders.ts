@@ -41,6 +41,7 @@ export function sumTask(change: Partial<Task> = {}): Task {
     failToPass: [],
     passToPass: [],
     protected: ['test/', 'config.json'],
+    solutionPaths: [],
     hints: ['Change sum.mjs.'],
     abilities: [],
     gpus: 0,

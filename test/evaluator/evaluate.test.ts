@@ -4,7 +4,7 @@ import type { Task } from '#benchmarks/schema.ts';
 import { createBubblewrap } from '#sandbox/bubblewrap.ts';
 import { createDocker } from '#sandbox/docker.ts';
 import { createProcess } from '#sandbox/process.ts';
-import type { Sandbox, SandboxDriver } from '#sandbox/sandbox.ts';
+import { type Sandbox, type SandboxDriver, SandboxGone } from '#sandbox/sandbox.ts';
 import { packTar } from '#sandbox/tar.ts';
 import { evaluate, type TrialPlan } from '#services/evaluator/evaluate.ts';
 import { errorResponse } from '#services/gateway/errors.ts';
@@ -75,16 +75,63 @@ describe.each(drivers.map((driver) => [driver.name, driver] as const))('a trial 
   });
 
   once.each([
-    ['a binary file', "fs.writeFileSync('image.png', Buffer.from([137, 80, 78, 71, 0, 1, 2]));", 'binary'],
+    ['a binary file that was there before', "fs.appendFileSync('logo.png', Buffer.from([1, 0, 2]));", 'a binary file'],
+    ['a binary file removed', "fs.rmSync('logo.png');", 'a binary file'],
     ['text that is not UTF-8', "fs.writeFileSync('latin.txt', Buffer.from([0x68, 0xe9, 0x0a]));", 'not UTF-8'],
     ['a link', "fs.symlinkSync('/etc/passwd', 'passwd');", 'a symbolic link'],
     ['a name that git gives a meaning to', "fs.writeFileSync('.gitattributes', '* -diff');", 'git gives a meaning'],
     ['a name with a control character', "fs.writeFileSync('a\\nb.txt', 'x');", 'control character'],
     ['more than 2 MiB', "fs.writeFileSync('big.txt', 'all work and no play\\n'.repeat(120_000));", 'over 2 MiB'],
   ])('refuses a patch with %s', async (_what, body, reason) => {
-    const result = await trial(scriptedAgent(solvesSum + body));
+    const logo = { path: 'logo.png', bytes: Uint8Array.of(137, 80, 78, 71, 0, 1, 2), executable: false };
+    const task = sumTask({ workspace: [...sumTask().workspace, logo] });
+    const result = await trial(scriptedAgent(solvesSum + body), { task });
     expect(result).toMatchObject({ outcome: 'bad-patch', y: 0 });
     expect(result.reason).toContain(reason);
+  });
+
+  it('leaves new binary files out of the patch, and says so', async () => {
+    const leaves = `fs.writeFileSync('image "1".png', Buffer.from([137, 80, 78, 71, 0, 1, 2]));
+      fs.mkdirSync('deep'); fs.writeFileSync('deep/data.bin', Buffer.alloc(3_000_000));`;
+    const result = await trial(scriptedAgent(`${solvesSum}${leaves}console.log('done');`));
+    expect(result).toMatchObject({ outcome: 'resolved', y: 1 });
+    expect(result.patch?.match(/^diff --git .*/gm)).toEqual(['diff --git a/sum.mjs b/sum.mjs']);
+    expect(result.transcript).toBe(
+      'done\n\n=== left out of the patch: new binary files ===\ndeep/data.bin, image "1".png\n',
+    );
+  });
+
+  once('leaves out what running programs leaves behind, but not what the workspace began with', async () => {
+    const compiled = { path: '__pycache__/kept.txt', bytes: new TextEncoder().encode('old\n'), executable: false };
+    const leaves = `for (const dir of ['deep/__pycache__', '.pytest_cache', 'node_modules/a']) {
+      fs.mkdirSync(dir, { recursive: true }); fs.writeFileSync(dir + '/text.txt', 'x');
+    }
+    fs.writeFileSync('sum.pyc', 'x'); fs.writeFileSync('__pycache__/kept.txt', 'new\\n');`;
+    const task = sumTask({ workspace: [...sumTask().workspace, compiled] });
+    const result = await trial(scriptedAgent(solvesSum + leaves), { task });
+    expect(result).toMatchObject({ outcome: 'resolved', transcript: '' });
+    expect(result.patch?.match(/^diff --git \S+/gm)).toEqual([
+      'diff --git a/__pycache__/kept.txt',
+      'diff --git a/sum.mjs',
+    ]);
+  });
+
+  it('counts nothing but the solution where the task says which files that is', async () => {
+    const sly = "fs.writeFileSync('added.mjs', 'process.exit(0);'); fs.writeFileSync('README.md', 'changed');";
+    const task = sumTask({
+      solutionPaths: ['sum.mjs'],
+      hiddenTests: textFiles({
+        'check/hidden.mjs': `import { existsSync } from 'node:fs';
+if (existsSync('added.mjs')) await import('../added.mjs');
+process.exit(1);
+`,
+      }),
+    });
+    const result = await trial(scriptedAgent(solvesSum + sly), { task });
+    expect(result).toMatchObject({ outcome: 'unresolved', y: 0 });
+    expect(result.graderLog).toContain('may not change these: README.md, added.mjs\n');
+    const solved = await trial(scriptedAgent(solvesSum + sly), { task: sumTask({ solutionPaths: ['sum.mjs'] }) });
+    expect(solved).toMatchObject({ outcome: 'resolved', y: 1 });
   });
 
   once.each([
@@ -133,7 +180,7 @@ describe.each(drivers.map((driver) => [driver.name, driver] as const))('a trial 
       await delay(100);
       beats.push([first, await beatOf(sandbox)]);
     });
-    const heart = `let n = 0; setInterval(() => require('fs').writeFileSync(process.env.TMPDIR + '/beat', String(++n)), 5)`;
+    const heart = `setInterval(() => require('fs').appendFileSync(process.env.TMPDIR + '/beat', '1'), 5)`;
     const source = scriptedAgent(`${solvesSum}
       spawn(process.execPath, ['-e', ${JSON.stringify(heart)}], { detached: true, stdio: 'ignore' }).unref();
       while (!fs.existsSync(process.env.TMPDIR + '/beat')) await new Promise((done) => setTimeout(done, 5));`);
@@ -199,6 +246,7 @@ describe.each(drivers.map((driver) => [driver.name, driver] as const))('a trial 
       'CLADE_TASK',
       'CLADE_MODEL',
       'CLADE_DEADLINE_MS',
+      'PYTHONDONTWRITEBYTECODE',
       'OPENAI_BASE_URL',
       'OPENAI_API_KEY',
       'PATH',
@@ -232,6 +280,26 @@ describe.each(drivers.map((driver) => [driver.name, driver] as const))('a trial 
     );
     const solved = await runTrial(driver, scriptedAgent(solvesSum + asks), {}, down);
     expect(solved).toMatchObject({ outcome: 'resolved' });
+  });
+
+  once('keeps what the agent printed when what it left running ended the sandbox', async () => {
+    const ending = onQuiesce(driver, new SandboxGone('The sandbox has ended: its keeper has ended.', 'program'));
+    const result = await runTrial(ending, scriptedAgent(`${solvesSum}console.log('edited');`), {});
+    expect(result).toMatchObject({ outcome: 'crashed', y: 0, patch: null, transcript: 'edited\n' });
+    const late = await runTrial(ending, scriptedAgent("console.log('slow'); for (;;);"), { trialMs: 4000 });
+    expect(late).toMatchObject({ outcome: 'timeout', y: 0, patch: null, transcript: 'slow\n' });
+  });
+
+  once.each(['harness', 'deadline'] as const)('is no outcome when the sandbox ended by its %s', async (endedBy) => {
+    const ending = onQuiesce(driver, new SandboxGone('The sandbox has ended.', endedBy));
+    await expect(runTrial(ending, scriptedAgent(solvesSum), {})).rejects.toThrow('The sandbox has ended.');
+  });
+
+  once('is no outcome when the sandbox ended before the agent ran', async () => {
+    const early = watchExecs(driver, async (_sandbox, argv) => {
+      if (argv.some((word) => word.includes('commit'))) throw new SandboxGone('The sandbox has ended.', 'program');
+    });
+    await expect(runTrial(early, scriptedAgent(solvesSum), {})).rejects.toThrow('The sandbox has ended.');
   });
 
   it('is no outcome when it is aborted', async () => {
@@ -278,6 +346,18 @@ function watchExecs(
         return sandbox.exec(argv, execOptions);
       };
       return new Proxy(sandbox, { get: (target, name) => (name === 'exec' ? exec : memberOf(target, name)) });
+    },
+  };
+}
+
+/** The same driver, whose sandboxes end when they are to be quiet. */
+function onQuiesce(driver: SandboxDriver, error: Error): SandboxDriver {
+  return {
+    ...driver,
+    async open(spec, options) {
+      const sandbox = await driver.open(spec, options);
+      const quiesce: Sandbox['quiesce'] = () => Promise.reject(error);
+      return new Proxy(sandbox, { get: (target, name) => (name === 'quiesce' ? quiesce : memberOf(target, name)) });
     },
   };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { refuseNumstat } from '#archive/patch-rules.ts';
 import { decodePatch, maxPatchBytes, parsePatch, pathDefect, withoutFiles } from '#services/evaluator/patch.ts';
 import { sumFix } from './builders.ts';
 
@@ -46,10 +47,18 @@ describe('reading a patch', () => {
   it.each([
     ['binary', newFile('x', 'a\0b\n')],
     ['binary', 'diff --git a/x b/x\nindex 1..2 100644\nGIT binary patch\nliteral 3\n'],
+    ['binary', 'diff --git a/x b/x\nindex 0000000..587be6b 100644\nBinary files a/x and b/x differ\n'],
     [
       'binary',
-      'diff --git a/x b/x\nnew file mode 100644\nindex 0000000..587be6b\nBinary files /dev/null and b/x differ\n',
+      'diff --git a/x b/x\ndeleted file mode 100644\nindex 587be6b..0000000\nBinary files a/x and /dev/null differ\n',
     ],
+    ['binary', newBinary('x').replace('Binary', '--- /dev/null\n+++ b/x\nBinary')],
+    ['forbidden-path', newBinary('.git/x')],
+    ['malformed', `${newBinary('x')}@@ -0,0 +1 @@\n+x\n`],
+    ['malformed', 'diff --git a/p b/p\nsimilarity index 100%\nrename from p\nrename to "conftest.py" junk\n'],
+    ['malformed', 'diff --git a/p b/p\nsimilarity index 100%\nrename from "p" junk\nrename to p\n'],
+    ['malformed', 'diff --git a/p b/p\nsimilarity index 100%\nrename to p\n'],
+    ['malformed', 'diff --git a/p b/p\nsimilarity index 100%\ncopy from p\n'],
     ['forbidden-path', newFile('link', '/etc/passwd').replace('100644', '120000')],
     ['forbidden-path', 'diff --git a/x b/x\nindex 1234567..89abcde 120000\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n'],
     ['forbidden-path', newFile('lib', 'Subproject commit 1\n').replace('100644', '160000')],
@@ -71,6 +80,39 @@ describe('reading a patch', () => {
     ['malformed', 'diff --git a/from b/to\nrename from other\nrename to to\n'],
   ])('refuses what is %s', (kind, patch) => {
     expect(parsePatch(patch)).toMatchObject({ defect: { kind } });
+  });
+
+  it('leaves out binary files that are new', () => {
+    const parsed = parsePatch(newBinary('a.png') + sumFix + newBinary('b/c d.bin'));
+    expect(parsed).toMatchObject({ files: [{ text: sumFix }], leftOut: ['a.png', 'b/c d.bin'] });
+  });
+
+  it('refuses the names that the archive refuses, and no others', () => {
+    const part = fc.constantFrom(
+      'a',
+      '.',
+      '..',
+      '',
+      '.git',
+      '.GitHub',
+      'git~1',
+      'GIT~2x',
+      'ｇit',
+      '．git',
+      '.g\u200dit',
+      'b\\c',
+    );
+    const more = fc.constantFrom('é', 'x'.repeat(198), 'a\u0085b', 'a\tb', '.gi', 'git', '~git~1');
+    const names = fc.array(fc.oneof(part, more), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+    fc.assert(
+      fc.property(
+        names.filter((name) => name !== ''),
+        (name) => {
+          expect(pathDefect(name) === null).toBe(refuseNumstat(`1\t1\t${name}\0`) === null);
+        },
+      ),
+      { numRuns: 2000, seed: 3 },
+    );
   });
 
   it('never throws', () => {
@@ -141,6 +183,10 @@ function filesOf(patch: string) {
   const parsed = parsePatch(patch);
   if ('defect' in parsed) throw new Error(parsed.defect.detail);
   return parsed.files;
+}
+
+function newBinary(name: string): string {
+  return `diff --git a/${name} b/${name}\nnew file mode 100644\nindex 0000000..587be6b\nBinary files /dev/null and b/${name} differ\n`;
 }
 
 function newFile(name: string, text: string): string {

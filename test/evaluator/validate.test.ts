@@ -1,10 +1,19 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, vi } from 'vitest';
 import type { Suite, Task } from '#benchmarks/schema.ts';
 import { openSuite } from '#benchmarks/suite.ts';
+import { createBubblewrap } from '#sandbox/bubblewrap.ts';
+import { createDocker } from '#sandbox/docker.ts';
 import { createProcess } from '#sandbox/process.ts';
 import { validateSuite } from '#services/evaluator/validate.ts';
-import { sumFix, sumTask } from './builders.ts';
+import { processesWith, someSleep } from '#test/conformance/sandbox-drivers.ts';
+import { sumFix, sumTask, workingDrivers } from './builders.ts';
+
+const PROGRAM = fileURLToPath(new URL('./validation-to-kill.ts', import.meta.url));
+const drivers = await workingDrivers([createProcess(), createBubblewrap(), createDocker()]);
 
 const deps = () => ({ driver: createProcess(), concurrency: 2, signal: new AbortController().signal });
 
@@ -58,6 +67,34 @@ describe('validating a suite', () => {
     const stop = AbortSignal.abort(new Error('enough'));
     await expect(validateSuite(suiteOf([sumTask()]), { ...deps(), signal: stop })).rejects.toThrow('enough');
   });
+
+  it.each(drivers.map((driver) => [driver.name, driver] as const))(
+    'removes what one that was killed left behind, and nothing of one that goes on: %s',
+    async (name, driver) => {
+      const sleeps = [someSleep(), someSleep()] as const;
+      const [killed, living] = sleeps.map((sleep) => {
+        const env = { ...process.env, CLADE_TEST_DRIVER: name, CLADE_TEST_SLEEP: sleep };
+        return spawn(process.execPath, [PROGRAM], { env, stdio: 'inherit' });
+      });
+      try {
+        await vi.waitFor(
+          () => expect(sleeps.map((sleep) => processesWith(sleep).length > 0)).toEqual([true, true]),
+          50_000,
+        );
+        killed?.kill('SIGKILL');
+        await once(killed ?? process, 'exit');
+        await validateSuite(suiteOf([sumTask()]), { ...deps(), driver });
+        expect(sleeps.map((sleep) => processesWith(sleep).length > 0)).toEqual([false, true]);
+      } finally {
+        killed?.kill('SIGKILL');
+        living?.kill('SIGKILL');
+      }
+      await once(living ?? process, 'exit');
+      await validateSuite(suiteOf([]), { ...deps(), driver });
+      expect(processesWith(sleeps[1])).toEqual([]);
+    },
+    120_000,
+  );
 
   it('finds every built-in kata solvable and none solved', async () => {
     const suite = await openSuite('katas', { shelf: path.resolve('no-such-shelf') });

@@ -45,7 +45,7 @@ describe('a proposal', () => {
     ['crashed', 'the editor fails', 'throw new Error("no")'],
     ['too-large', 'the patch is over 2 MiB', "fs.writeFileSync('big.txt', 'all work and no play\\n'.repeat(120_000))"],
     ['forbidden-path', 'it adds a link', "fs.symlinkSync('/etc/passwd', 'passwd')"],
-    ['forbidden-path', 'it adds a binary file', "fs.writeFileSync('blob', Buffer.alloc(9))"],
+    ['empty', 'it adds nothing but a binary file', "fs.writeFileSync('blob', Buffer.alloc(9))"],
     ['does-not-parse', 'a module has a syntax error', "fs.writeFileSync('skill.mjs', 'export const fixed = ;')"],
     ['does-not-parse', 'a file of TypeScript has one', "fs.writeFileSync('unused.ts', 'const a: = 1;')"],
     ['does-not-parse', 'a CommonJS file has one', "fs.writeFileSync('unused.cjs', 'const const')"],

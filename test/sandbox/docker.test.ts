@@ -100,6 +100,32 @@ describe.skipIf(!inject('docker').available)('the container of a sandbox', () =>
     expect(ran.stdout).toBe(`x\nCapEff:\t${'0'.repeat(16)}\n/workspace\n`);
   });
 
+  test('runs a program as if there were no shell around it', async () => {
+    await using sandbox = await driver.open(someSpec());
+    const signalled = "trap '' TERM; kill -TERM 0; kill -USR1 0 2>/dev/null; echo survived";
+    expect(await shell(sandbox, `trap : USR1; ${signalled}`)).toMatchObject({ exitCode: 0, stdout: 'survived\n' });
+    const options = { env: sandbox.baseEnv, deadlineMs: Date.now() + 30_000 };
+    const odd = ['', ' a ', '$x `y` "z"', "'", '\n', 'é\u0001'];
+    const echoed = await sandbox.exec(['node', '-p', 'JSON.stringify(process.argv.slice(1))', '--', ...odd], options);
+    expect(JSON.parse(Buffer.from(echoed.stdout.bytes).toString())).toEqual(odd);
+    const killed = await shell(sandbox, 'kill -SEGV $$');
+    expect(killed).toEqual({ exitCode: 139, timedOut: false, stdout: '', stderr: '' });
+    const ignored = await shell(sandbox, 'grep -E "^Sig(Ign|Blk)" /proc/self/status');
+    expect(ignored.stdout.match(/[1-9a-f]/g)?.join('') ?? '').toBe('');
+  });
+
+  test('is removed at the deadline when a program stands in for the keeper, and that is a timeout', async () => {
+    await using sandbox = await driver.open(someSpec());
+    const script = `
+      for dir in /proc/[0-9]*; do grep -qx sh $dir/comm && grep -qa 'KILL [-]1' $dir/cmdline && keeper=$(basename $dir); done
+      exec 3</proc/$keeper/fd/0 4>/proc/$keeper/fd/1; kill -STOP $keeper; echo in place
+      while read -r said <&3; do echo "$said" >&4; done`;
+    const ran = await shell(sandbox, script, 3000);
+    expect(ran).toMatchObject({ exitCode: null, timedOut: true, stdout: 'in place\n' });
+    const gone = await shell(sandbox, 'true').catch((error: unknown) => error);
+    expect(gone).toMatchObject({ name: 'SandboxGone', endedBy: 'program' });
+  });
+
   test('is not started when the engine made it otherwise than asked for', async () => {
     const settings = containerSettings(someSpec(), { seccomp: '{}', volumes: [] });
     const docker = new Docker();

@@ -1,21 +1,20 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPolyglot } from '#benchmarks/adapters/polyglot.ts';
 import { applyPatch } from '#benchmarks/patch.ts';
 import type { Suite, TaskFile } from '#benchmarks/schema.ts';
 import { importPolyglot, openSuite, SuiteError } from '#benchmarks/suite.ts';
 import { solverView } from '#benchmarks/task.ts';
+import { missingExercises, realExercises, type Tree, writeCheckout } from './checkout.ts';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'clade-polyglot-'));
 });
 afterAll(() => rm(root, { recursive: true }));
-
-type Tree = Record<string, string | null>;
 
 const config = (files: object) => JSON.stringify({ authors: ['x'], files });
 const leap: Tree = {
@@ -48,16 +47,7 @@ const pyLeap: Tree = {
 let count = 0;
 async function checkoutOf(exercises: Record<string, Tree>): Promise<string> {
   count += 1;
-  const checkout = join(root, `c${count}`);
-  for (const [exercise, tree] of Object.entries(exercises)) {
-    for (const [path, text] of Object.entries(tree)) {
-      const place = join(checkout, exercise.replace('/', '/exercises/practice/'), path);
-      if (text === null) continue;
-      await mkdir(dirname(place), { recursive: true });
-      await writeFile(place, text);
-    }
-  }
-  return checkout;
+  return await writeCheckout(join(root, `c${count}`), exercises);
 }
 
 const textOf = (file: TaskFile | undefined) => new TextDecoder().decode(file?.bytes);
@@ -78,13 +68,10 @@ describe('an exercise in JavaScript', () => {
     expect(task.hints).toEqual(['The solution belongs in leap.js.']);
   });
 
-  test('starts from everything but tests and solutions, of which all but the stub is protected', () => {
+  test('starts from everything but tests and solutions, of which nothing but the stub may be changed', () => {
     const docs = ['.docs/instructions.append.md', '.docs/instructions.md', '.docs/introduction.md'];
     expect(pathsOf(task.workspace)).toEqual([...docs, 'leap.js', 'package.json']);
-    expect(task.protected).toEqual(
-      expect.arrayContaining([...docs, 'package.json', 'jest.config.js', 'node_modules/']),
-    );
-    expect(task.protected).not.toContain('leap.js');
+    expect(task).toMatchObject({ protected: [], solutionPaths: ['leap.js'] });
   });
 
   test('is tested with xtest turned on, as the benchmark does, and optional tests left off', () => {
@@ -110,8 +97,6 @@ describe('an exercise in JavaScript', () => {
 test('an exercise in Python brings its helpers as hidden tests, and an empty stub can be filled', async () => {
   const { tasks } = await readPolyglot(await checkoutOf({ 'python/leap': pyLeap }));
   expect(tasks[0]?.test.command).toEqual([
-    'python3',
-    '-m',
     'pytest',
     '-rA',
     '--tb=long',
@@ -124,6 +109,20 @@ test('an exercise in Python brings its helpers as hidden tests, and an empty stu
   expect(pathsOf(tasks[0]?.hiddenTests)).toEqual(['leap_test.py', 'data.py']);
   const solved = applyPatch(tasks[0]?.workspace ?? [], tasks[0]?.referencePatch ?? '');
   expect(textOf(solved.find(({ path }) => path === 'leap.py'))).toBe(pyLeap['.meta/exemplar.py']);
+});
+
+test('examples are not shown, wherever they are', async () => {
+  const files = {
+    solution: ['leap.js'],
+    test: ['leap.spec.js'],
+    example: ['example.js'],
+    exemplar: ['lib/exemplar.js'],
+  };
+  const secret = 'export const isLeap = (year) => year % 4 === 0;\n';
+  const tree = { ...leap, '.meta/config.json': config(files), 'example.js': secret, 'lib/exemplar.js': secret };
+  const { tasks } = await readPolyglot(await checkoutOf({ 'javascript/leap': tree }));
+  expect(JSON.stringify(tasks[0]?.workspace.map(textOf))).not.toContain('% 4');
+  expect(tasks[0]?.referencePatch).toContain('% 4');
 });
 
 test('tests whose names cannot be told for sure are not named', async () => {
@@ -241,13 +240,7 @@ describe('importing', () => {
   });
 });
 
-const data = resolve(
-  process.env.CLADE_TEST_DATA ?? join(import.meta.dirname, '../../../../shared/data'),
-  'polyglot-js-python.jsonl',
-);
-const reason = existsSync(data)
-  ? ''
-  : ` (skipped: ${data} is not there; set CLADE_TEST_DATA to the folder that holds it)`;
+const reason = missingExercises === null ? '' : ` (skipped: ${missingExercises})`;
 
 describe.skipIf(reason !== '')(`the real exercises${reason}`, () => {
   let suite: Suite;
@@ -255,11 +248,10 @@ describe.skipIf(reason !== '')(`the real exercises${reason}`, () => {
 
   beforeAll(async () => {
     const exercises: Record<string, Tree> = {};
-    for (const line of (await readFile(data, 'utf8')).trim().split('\n')) {
-      const { language, exercise, files } = JSON.parse(line);
-      exercises[`${language}/${exercise}`] = files;
-      const named = JSON.parse(files['.meta/config.json']).files;
-      meta.set(`${language}-${exercise}`, { files, solution: files[named.example[0]], tests: named.test });
+    for (const [name, files] of Object.entries(await realExercises())) {
+      exercises[name] = files;
+      const named = JSON.parse(files['.meta/config.json'] ?? '').files;
+      meta.set(name.replace('/', '-'), { files, solution: files[named.example[0]] ?? '', tests: named.test });
     }
     suite = await importPolyglot(await checkoutOf(exercises), { shelf: join(root, 'real') });
   });
