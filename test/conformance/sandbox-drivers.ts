@@ -2,22 +2,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createBubblewrap } from '#sandbox/bubblewrap.ts';
-import { createDocker } from '#sandbox/docker.ts';
-import { createProcess } from '#sandbox/process.ts';
-import type { Diagnosis, Sandbox, SandboxDriver } from '#sandbox/sandbox.ts';
+import type { Sandbox } from '#sandbox/sandbox.ts';
 import type { Limits, SandboxSpec } from '#sandbox/schema.ts';
-
-export interface DriverUnderTest {
-  driver: SandboxDriver;
-  diagnosis: Diagnosis;
-}
-
-/** Every driver, with what it says of this machine. Those that do not work here are to be skipped. */
-export async function driversUnderTest(): Promise<DriverUnderTest[]> {
-  const drivers = [createDocker(), createBubblewrap(), createProcess()];
-  return await Promise.all(drivers.map(async (driver) => ({ driver, diagnosis: await driver.diagnose() })));
-}
 
 /** Another one each time, so that tests that run at once do not meet. */
 export const someOwner = (): string => `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
@@ -44,6 +30,13 @@ export async function shell(sandbox: Sandbox, script: string, timeoutMs = 30_000
   const { exitCode, timedOut, stdout, stderr } = await sandbox.exec(['sh', '-c', script], options);
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
   return { exitCode, timedOut, stdout: text(stdout.bytes), stderr: text(stderr.bytes) };
+}
+
+/** `ms`, and more where starting a program takes long: for deadlines before which something must have happened. */
+export async function atLeast(sandbox: Sandbox, ms: number): Promise<number> {
+  const began = performance.now();
+  await shell(sandbox, 'true');
+  return ms + 20 * (performance.now() - began);
 }
 
 /** An argument for `sleep` that no other process on this machine has, to find it by. */

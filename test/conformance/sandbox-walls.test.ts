@@ -5,11 +5,12 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { SandboxLimit } from '#sandbox/sandbox.ts';
 import type { Limits } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
-import { driversUnderTest, keeperOf, processesWith, shell, someSleep, someSpec } from './sandbox-drivers.ts';
+import { everyDriver } from '#test/provision/drivers.ts';
+import { keeperOf, processesWith, shell, someSleep, someSpec } from './sandbox-drivers.ts';
 
-for (const { driver, diagnosis } of await driversUnderTest()) {
+for (const { driver, diagnosis, missing } of await everyDriver()) {
   const { enforces } = diagnosis;
-  describe.skipIf(!diagnosis.available || !driver.isolates)(`the walls of a ${driver.name} sandbox`, () => {
+  describe.skipIf(missing !== null || !driver.isolates)(`the walls of a ${driver.name} sandbox`, () => {
     beforeAll(async () => await driver.prepare('clade/base:1'), 600_000);
     const open = async (limits: Partial<Limits> = {}) => await driver.open(someSpec({ limits }));
 
@@ -27,7 +28,7 @@ for (const { driver, diagnosis } of await driversUnderTest()) {
       const sleep = someSleep();
       const ran = await shell(sandbox, `for i in $(seq 100); do sleep ${sleep} & done`);
       expect(ran).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/fork/) });
-      await vi.waitFor(() => expect(processesWith(sleep).length).toBeGreaterThan(16));
+      await vi.waitFor(() => expect(processesWith(sleep).length).toBeGreaterThan(16), 10_000);
       expect(processesWith(sleep).length).toBeLessThanOrEqual(32);
       await sandbox.quiesce();
       expect(processesWith(sleep)).toEqual([]);

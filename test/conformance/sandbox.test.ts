@@ -5,11 +5,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { SandboxGone, SandboxLimit } from '#sandbox/sandbox.ts';
 import type { TarEntry } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
-import { driversUnderTest, processesWith, shell, someSleep, someSpec } from './sandbox-drivers.ts';
+import { everyDriver } from '#test/provision/drivers.ts';
+import { atLeast, processesWith, shell, someSleep, someSpec } from './sandbox-drivers.ts';
 
 const INHERITING = fileURLToPath(new URL('./sandbox-inheriting-owner.ts', import.meta.url));
 const soon = (): number => Date.now() + 30_000;
@@ -19,8 +20,8 @@ const plain = (entries: TarEntry[]) =>
   entries.map((entry) => ({ ...entry, bytes: Buffer.from(entry.bytes).toString('latin1') }));
 const caps = { maxBytes: 1e6, maxEntries: 100 };
 
-for (const { driver, diagnosis } of await driversUnderTest()) {
-  describe.skipIf(!diagnosis.available)(`a ${driver.name} sandbox`, () => {
+for (const { driver, missing } of await everyDriver()) {
+  describe.skipIf(missing !== null)(`a ${driver.name} sandbox`, () => {
     beforeAll(async () => await driver.prepare('clade/base:1'), 600_000);
     const open = async (changes = {}) => await driver.open(someSpec(changes));
 
@@ -116,7 +117,7 @@ for (const { driver, diagnosis } of await driversUnderTest()) {
           exitCode: 0,
           stdout: 'left\n',
         });
-        expect(processesWith(sleep)).toHaveLength(1);
+        await vi.waitFor(() => expect(processesWith(sleep)).toHaveLength(1), 10_000);
         await sandbox.quiesce();
         expect(processesWith(sleep)).toEqual([]);
         expect((await shell(sandbox, 'echo usable')).stdout).toBe('usable\n');
@@ -172,7 +173,7 @@ for (const { driver, diagnosis } of await driversUnderTest()) {
 
       test('at the deadline: grandchildren, other sessions, those that ignore SIGTERM', async () => {
         await using sandbox = await open();
-        const ran = await shell(sandbox, stubborn, 1500);
+        const ran = await shell(sandbox, stubborn, await atLeast(sandbox, 1500));
         expect(ran).toMatchObject({ exitCode: null, timedOut: true, stdout: 'started\n' });
         expect(processesWith(sleep)).toEqual([]);
       });
@@ -190,7 +191,7 @@ for (const { driver, diagnosis } of await driversUnderTest()) {
 
       test('at the deadline, and leaves the files for the taking', async () => {
         await using sandbox = await open();
-        await shell(sandbox, `echo work > file; ${stubborn}`, 1000);
+        await shell(sandbox, `echo work > file; ${stubborn}`, await atLeast(sandbox, 1000));
         expect(plain(await sandbox.take('/workspace', caps))).toEqual([
           { path: 'file', bytes: 'work\n', executable: false },
         ]);

@@ -1,5 +1,4 @@
 import type { Task, TaskFile } from '#benchmarks/schema.ts';
-import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import type { SandboxLabels } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
 
@@ -84,9 +83,3 @@ export const solvesSum = "fs.writeFileSync('sum.mjs', 'export function add(a, b)
 export const testLabels: SandboxLabels = { owner: 'evaluator-tests', run: 'r000000', job: 'r000000-t1', epoch: 1 };
 
 export const testLimits = { cpus: 1, memoryMiB: 1024, pids: 256, diskMiB: 512 };
-
-/** The drivers that work on this machine. */
-export async function workingDrivers(drivers: readonly SandboxDriver[]): Promise<SandboxDriver[]> {
-  const found = await Promise.all(drivers.map(async (driver) => ((await driver.diagnose()).available ? [driver] : [])));
-  return found.flat();
-}

@@ -1,25 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Task } from '#benchmarks/schema.ts';
-import { createBubblewrap } from '#sandbox/bubblewrap.ts';
-import { createDocker } from '#sandbox/docker.ts';
-import { createProcess } from '#sandbox/process.ts';
 import { type Sandbox, type SandboxDriver, SandboxGone } from '#sandbox/sandbox.ts';
 import { packTar } from '#sandbox/tar.ts';
 import { evaluate, type TrialPlan } from '#services/evaluator/evaluate.ts';
 import { errorResponse } from '#services/gateway/errors.ts';
-import {
-  scriptedAgent,
-  shellAgent,
-  solvesSum,
-  sumTask,
-  testLabels,
-  testLimits,
-  textFiles,
-  workingDrivers,
-} from './builders.ts';
+import { workingDrivers } from '#test/provision/drivers.ts';
+import { scriptedAgent, shellAgent, solvesSum, sumTask, testLabels, testLimits, textFiles } from './builders.ts';
 
-const drivers = await workingDrivers([createProcess(), createBubblewrap(), createDocker()]);
+const drivers = await workingDrivers();
 
 describe.each(drivers.map((driver) => [driver.name, driver] as const))('a trial under %s', (_, driver) => {
   // What does not depend on the driver is tried with the quickest.
@@ -47,13 +36,13 @@ describe.each(drivers.map((driver) => [driver.name, driver] as const))('a trial 
   });
 
   it('ends at its deadline, and a patch left behind still counts when it solves the task', async () => {
-    const loops = 'for (;;);';
-    const solved = await trial(scriptedAgent(solvesSum + loops), { trialMs: 700 });
+    const waits = 'setInterval(() => {}, 1e6);';
+    const solved = await trial(scriptedAgent(solvesSum + waits), { trialMs: 4_000 });
     expect(solved).toMatchObject({ outcome: 'resolved', y: 1 });
-    const unsolved = await trial(scriptedAgent(`fs.writeFileSync('note.txt', 'hm');${loops}`), { trialMs: 700 });
+    const unsolved = await trial(scriptedAgent(`fs.writeFileSync('note.txt', 'hm');${waits}`), { trialMs: 4_000 });
     expect(unsolved).toMatchObject({ outcome: 'timeout', y: 0 });
     expect(unsolved.patch).toContain('note.txt');
-    const idle = await trial(scriptedAgent(loops), { trialMs: 700 });
+    const idle = await trial(scriptedAgent('for (;;);'), { trialMs: 700 });
     expect(idle).toMatchObject({ outcome: 'timeout', y: 0, patch: '' });
   });
 

@@ -5,15 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import type { Suite, Task } from '#benchmarks/schema.ts';
 import { openSuite } from '#benchmarks/suite.ts';
-import { createBubblewrap } from '#sandbox/bubblewrap.ts';
-import { createDocker } from '#sandbox/docker.ts';
 import { createProcess } from '#sandbox/process.ts';
 import { validateSuite } from '#services/evaluator/validate.ts';
 import { processesWith, someSleep } from '#test/conformance/sandbox-drivers.ts';
-import { sumFix, sumTask, workingDrivers } from './builders.ts';
+import { workingDrivers } from '#test/provision/drivers.ts';
+import { sumFix, sumTask } from './builders.ts';
 
 const PROGRAM = fileURLToPath(new URL('./validation-to-kill.ts', import.meta.url));
-const drivers = await workingDrivers([createProcess(), createBubblewrap(), createDocker()]);
+const drivers = await workingDrivers();
 
 const deps = () => ({ driver: createProcess(), concurrency: 2, signal: new AbortController().signal });
 

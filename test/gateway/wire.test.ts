@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { openRelay } from '#sandbox/relay/relay.ts';
 import type { Sandbox } from '#sandbox/sandbox.ts';
-import { everyDriver, openSandbox, runModule } from '#test/relay/sandboxes.ts';
+import { everyDriver } from '#test/provision/drivers.ts';
+import { openSandbox, runModule } from '#test/relay/sandboxes.ts';
 import { CALL_UUSD, type Setup, type SetupOptions, setUp } from './builders.ts';
 import { putOpenAiPackage } from './openai-package.ts';
 import {
@@ -67,7 +68,10 @@ async function printed(sandbox: Sandbox, setup: Setup, script: string): Promise<
     .map((line): unknown => JSON.parse(line));
 }
 
-for (const { name, missing } of await everyDriver()) {
+for (const {
+  driver: { name },
+  missing,
+} of await everyDriver()) {
   describe.skipIf(missing !== null)(
     `the openai package in a ${name} sandbox${missing === null ? '' : ` (skipped: ${missing})`}`,
     () => {

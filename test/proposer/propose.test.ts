@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { RunSpec } from '#archive/schema.ts';
-import { createBubblewrap } from '#sandbox/bubblewrap.ts';
-import { createDocker } from '#sandbox/docker.ts';
-import { createProcess } from '#sandbox/process.ts';
 import { errorResponse } from '#services/gateway/errors.ts';
-import { sumTask, textFiles, workingDrivers } from '#test/evaluator/builders.ts';
+import { sumTask, textFiles } from '#test/evaluator/builders.ts';
+import { workingDrivers } from '#test/provision/drivers.ts';
 import { attempt, completion, obedientAgent, treeOf } from './builders.ts';
 
-const drivers = await workingDrivers([createProcess(), createBubblewrap(), createDocker()]);
+const drivers = await workingDrivers();
 
 describe.each(drivers.map((driver) => [driver.name, driver] as const))('a proposal under %s', (_, driver) => {
   it('is viable when the child passes every step, and names its tree', async () => {
@@ -127,10 +125,13 @@ describe('a proposal', () => {
   });
 
   it('ends as timeout when the edit ran out of time with nothing changed, and goes on when something was', async () => {
-    const job = { spec: RunSpec.parse({ limits: { trialSeconds: 20, proposalSeconds: 0.8 } }) };
-    const idle = await attempt({ job, improvement: 'for (;;);' });
+    const within = (proposalSeconds: number) => ({
+      spec: RunSpec.parse({ limits: { trialSeconds: 60, proposalSeconds } }),
+    });
+    const idle = await attempt({ job: within(0.8), improvement: 'for (;;);' });
     expect(idle.result).toMatchObject({ outcome: 'timeout', steps: [] });
-    const late = await attempt({ job, improvement: "fs.writeFileSync('more.mjs', '//'); for (;;);" });
+    const improvement = "fs.writeFileSync('more.mjs', '//'); setInterval(() => {}, 1e6);";
+    const late = await attempt({ job: within(4), improvement });
     expect(late.result.outcome).toBe('viable');
   });
 

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { openRelay } from '#sandbox/relay/relay.ts';
-import { everyDriver, openSandbox, runModule, startModule } from './sandboxes.ts';
+import { everyDriver } from '#test/provision/drivers.ts';
+import { openSandbox, runModule, startModule } from './sandboxes.ts';
 
 const encoder = new TextEncoder();
 const never = async () => new Response('not to be asked', { status: 500 });
 
-for (const { name, missing } of await everyDriver()) {
+for (const {
+  driver: { name },
+  missing,
+} of await everyDriver()) {
   describe.skipIf(missing !== null)(
     `the relay of a ${name} sandbox${missing === null ? '' : ` (skipped: ${missing})`}`,
     () => {

@@ -5,17 +5,6 @@ import type { DriverName } from '#sandbox/schema.ts';
 const IMAGE = 'clade/base:1';
 const drivers = createDrivers();
 
-/** Every driver, with the reason why its tests are skipped where it does not work. */
-export async function everyDriver(): Promise<{ name: DriverName; missing: string | null }[]> {
-  const names: DriverName[] = ['process', 'bubblewrap', 'docker'];
-  return Promise.all(
-    names.map(async (name) => {
-      const { available, detail } = await drivers[name].diagnose();
-      return { name, missing: available ? null : detail };
-    }),
-  );
-}
-
 export async function openSandbox(name: DriverName): Promise<Sandbox> {
   await drivers[name].prepare(IMAGE);
   return drivers[name].open({
