@@ -12,7 +12,10 @@ export interface Summary {
   lost: string[];
   agents: number;
   generations: number;
-  /** Lines of descent of two generations or more whose youngest agent has solved something. */
+  /**
+   * Lines of descent that still bear fruit: agents of the second generation or later that have solved something, while none of
+   * their descendants has (they may be too young to have been tried).
+   */
   livingBranches: number;
   trials: number;
   proposals: Partial<Record<ProposalOutcome, number>>;
@@ -65,7 +68,7 @@ function measured({ id, commit, score }: AgentView): Measured {
 }
 
 function isLivingBranch(agent: AgentView): boolean {
-  return agent.children === 0 && agent.generation >= 2 && agent.s > 0;
+  return agent.generation >= 2 && agent.s > 0 && agent.cladeS === agent.s;
 }
 
 /** How many proposals came to what; those still under way are left out. */

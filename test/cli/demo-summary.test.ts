@@ -9,11 +9,14 @@ const trial = (task: string, y: number | null) => ({ task, y }) as Trial;
 
 it('a run is summed up: scores with n, tasks gained and lost, branches, proposals by outcome', () => {
   const lineage = [
-    agent(1, { children: 2, n: 4, s: 1 }),
-    agent(2, { parent: 1, generation: 1, children: 2, n: 4, s: 2 }),
-    agent(3, { parent: 1, generation: 1, n: 4, s: 1 }),
-    agent(4, { parent: 2, generation: 2, n: 4, s: 3 }),
-    agent(5, { parent: 2, generation: 2, n: 2, s: 0 }),
+    agent(1, { children: 2, n: 4, s: 1, cladeS: 9 }),
+    agent(2, { parent: 1, generation: 1, children: 3, n: 4, s: 2, cladeS: 7 }),
+    agent(3, { parent: 1, generation: 1, n: 4, s: 1, cladeS: 1 }),
+    agent(4, { parent: 2, generation: 2, children: 1, n: 4, s: 3, cladeS: 3 }),
+    agent(5, { parent: 2, generation: 2, n: 2, s: 0, cladeS: 0 }),
+    agent(6, { parent: 4, generation: 3, n: 0, s: 0, cladeS: 0 }),
+    agent(7, { parent: 2, generation: 2, children: 1, n: 1, s: 1, cladeS: 2 }),
+    agent(8, { parent: 7, generation: 3, n: 1, s: 1, cladeS: 1 }),
   ];
   const trials = {
     'r000000-a1': [trial('one', 1), trial('two', 0), trial('three', null)],
@@ -31,9 +34,10 @@ it('a run is summed up: scores with n, tasks gained and lost, branches, proposal
     champion: { agent: 'r000000-a4', commit: 'c4', score: 0.75, n: 4, generation: 2 },
     gained: ['two'],
     lost: ['one'],
-    agents: 5,
-    generations: 2,
-    livingBranches: 1,
+    agents: 8,
+    generations: 3,
+    // Agent 4, whose child has not been tried yet, and agent 8, the youngest of its line.
+    livingBranches: 2,
     proposals: { joined: 2, empty: 1 },
     durationMs: 42_000,
     spentUsd: 0.0312,
