@@ -11,17 +11,18 @@ import { createTools, type Tool } from './tools.ts';
 
 type Answer = (response: ServerResponse, request: { messages: Message[] }) => void;
 
-const says =
-  (content: string): Answer =>
+const replies =
+  (message: object, finish_reason = 'stop'): Answer =>
   (response) => {
-    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content } }] }));
+    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', ...message }, finish_reason }] }));
   };
-const calls =
-  (name: string, args: unknown): Answer =>
-  (response) => {
-    const call = { id: 'c1', type: 'function', function: { name, arguments: JSON.stringify(args) } };
-    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: null, tool_calls: [call] } }] }));
-  };
+const says = (content: string) => replies({ content });
+const called = (name: string, args: unknown) => ({
+  id: 'c1',
+  type: 'function',
+  function: { name, arguments: JSON.stringify(args) },
+});
+const calls = (name: string, args: unknown) => replies({ content: null, tool_calls: [called(name, args)] });
 const fails =
   (status: number, body = '{}', headers = {}): Answer =>
   (response) => {
@@ -99,18 +100,85 @@ test('what will not pass is not tried again', async () => {
   await assert.rejects(play([fails(500)]), /500/);
 });
 
-test('a conversation that is too long is shortened from its oldest results on', async () => {
+test('an answer that was cut is not taken for the last: the model is told to go on', async () => {
+  const cut = (content: string | null) => replies({ content }, 'length');
+  const { ended, messages, requests } = await play([
+    cut('First I'),
+    cut(null),
+    calls('echo', { text: 'hi' }),
+    says('Done.'),
+  ]);
+  assert.equal(ended, 'answered');
+  assert.deepEqual(results(messages), ['hi']);
+  const [, said, told, silent] = requests[2]?.messages ?? [];
+  assert.equal(said?.content, 'First I');
+  assert.ok(told?.role === 'user' && told.content?.includes('cut'), `${told?.content}`);
+  assert.ok(silent?.role === 'assistant' && silent.content);
+  assert.equal((await play([cut('On and on')], { maxSteps: 3 })).ended, 'step-limit');
+});
+
+test('what a provider wants to see again goes back as it came, and nothing else does', async () => {
+  const call = { ...called('echo', { text: 'hi' }), extra_content: { google: { thought_signature: 'a1' } } };
+  const kept = { content: null, tool_calls: [call], reasoning_content: '', reasoning_details: [{ data: 'b2' }] };
+  const { requests } = await play([replies({ ...kept, refusal: null, annotations: [] }), says('Done.')]);
+  assert.deepEqual(requests[1]?.messages[1], { role: 'assistant', ...kept });
+});
+
+const long = calls('echo', { text: 'x', times: 1_500 });
+const longTalk = [long, long, long, long, long, long];
+const lengths = (messages: Message[] = []) => results(messages).map((content) => content?.length ?? 0);
+
+test('a conversation that is too long is shortened from its oldest results on, and never sent again unchanged', async () => {
   const tooLong: Answer = (response, { messages }) =>
     JSON.stringify(messages).length > 9_000
       ? fails(400, '{"error":{"code":"context_length_exceeded"}}')(response, { messages })
       : says('Done.')(response, { messages });
-  const long = calls('echo', { text: 'x', times: 1_500 });
-  const { requests } = await play([long, long, long, long, long, long, tooLong]);
-  const sizes = requests
-    .at(-1)
-    ?.messages.filter(({ role }) => role === 'tool')
-    .map(({ content }) => content?.length);
-  assert.ok((sizes?.[0] ?? 0) < 300 && sizes?.at(-1) === 1_500, `${sizes}`);
+  const { requests } = await play([...longTalk, tooLong]);
+  const sizes = lengths(requests.at(-1)?.messages);
+  assert.ok((sizes[0] ?? 0) < 300 && sizes.at(-1) === 1_500, `${sizes}`);
+  assert.equal(new Set(requests.map((request) => JSON.stringify(request))).size, requests.length);
+});
+
+test('a conversation that is too long is known by the words of many providers', async () => {
+  const answers: [number, string][] = [
+    [400, "This model's maximum context length is 128000 tokens."],
+    [400, 'Your input exceeds the context window of this model.'],
+    [400, 'prompt is too long: 210000 tokens > 200000 maximum'],
+    [400, 'The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).'],
+    [400, 'request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it'],
+    [500, 'the request exceeds the available context size. try increasing the context size'],
+    [400, 'Input is too long for requested model.'],
+    [413, '<html>Request Entity Too Large</html>'],
+  ];
+  for (const [status, words] of answers) {
+    const { ended, messages } = await play([...longTalk, fails(status, words), says('Done.')]);
+    assert.equal(ended, 'answered');
+    assert.ok((lengths(messages)[0] ?? 0) < 300, words);
+  }
+});
+
+test('other refusals shorten nothing', async () => {
+  const refusals = [
+    "Unknown parameter: 'context'.",
+    'max_tokens is too large: 64000. This model supports at most 16384 completion tokens.',
+    'temperature exceeds the maximum of 2',
+    "Invalid 'tools[0].function.description': the input is too long.",
+  ];
+  for (const words of refusals)
+    await assert.rejects(play([...longTalk, fails(400, words), says('Done.')]), /answered 400/, words);
+  const busy = fails(429, 'Too many tokens, please wait before trying again.', { 'retry-after': '0.001' });
+  const { messages } = await play([...longTalk, busy, says('Done.')]);
+  assert.deepEqual(new Set(lengths(messages)), new Set([1_500]));
+});
+
+test('a conversation that cannot be shortened any more is given up at once', async () => {
+  let asked = 0;
+  const never: Answer = (response, request) => {
+    asked += 1;
+    fails(400, 'prompt is too long')(response, request);
+  };
+  await assert.rejects(play([long, never]), /cannot be shortened any more: .*prompt is too long/);
+  assert.equal(asked, 1);
 });
 
 test('a conversation that fits is left alone', () => {

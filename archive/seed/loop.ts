@@ -1,5 +1,6 @@
 import { shorten } from './context.ts';
-import { type Chat, ContextOverflow, type Message, type ToolCall } from './model.ts';
+import { type Chat, ContextOverflow, type Message, type Reply, type ToolCall } from './model.ts';
+import { goOn } from './prompt.ts';
 import type { Tool } from './tools.ts';
 
 export interface Work {
@@ -19,26 +20,32 @@ export type Ended = 'answered' | 'step-limit' | 'deadline';
 export async function work(job: Work): Promise<Ended> {
   for (let step = 1; step <= job.maxSteps; step++) {
     if (job.leftMs() <= 0) return 'deadline';
-    const reply = await ask(job);
-    job.messages.push(reply);
-    job.log({ type: 'model', content: reply.content, calls: reply.tool_calls?.map((call) => call.function) ?? [] });
-    const calls = reply.tool_calls ?? [];
+    const { message, isCut } = await ask(job);
+    const calls = message.tool_calls ?? [];
+    job.messages.push(message);
+    job.log({ type: 'model', content: message.content, calls: calls.map((call) => call.function) });
+    if (isCut && calls.length === 0) {
+      message.content ||= '(nothing)'; // Providers refuse a message without a word.
+      job.messages.push({ role: 'user', content: goOn });
+      continue;
+    }
     if (calls.length === 0) return 'answered';
     for (const call of calls) job.messages.push(await answer(job, call));
   }
   return 'step-limit';
 }
 
-/** A conversation that is too long for the model all the same is halved, and asked again. */
-async function ask(job: Work): Promise<Message> {
-  for (let limit = job.contextChars; ; limit /= 2) {
-    shorten(job.messages, limit);
-    try {
-      return await job.chat(job.messages, job.tools);
-    } catch (error) {
-      if (!(error instanceof ContextOverflow) || limit < 2_000) throw error;
-      job.log({ type: 'note', text: `conversation shortened: ${error.message}` });
-    }
+/** A conversation that is too long for the model all the same is halved and asked again, for as long as it gets shorter. */
+async function ask(job: Work): Promise<Reply> {
+  const size = shorten(job.messages, job.contextChars);
+  try {
+    return await job.chat(job.messages, job.tools);
+  } catch (error) {
+    if (!(error instanceof ContextOverflow)) throw error;
+    const isStuck = shorten(job.messages, size / 2) === size;
+    if (isStuck) throw new ContextOverflow(`the conversation cannot be shortened any more: ${error.message}`);
+    job.log({ type: 'note', text: `conversation shortened: ${error.message}` });
+    return ask(job);
   }
 }
 

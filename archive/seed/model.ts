@@ -12,7 +12,13 @@ export interface Message {
   content: string | null;
   tool_calls?: ToolCall[];
   tool_call_id?: string;
+  /** These go back as they came, even when empty: some providers refuse their own calls without. */
+  reasoning_content?: string;
+  reasoning_details?: unknown;
 }
+
+/** `isCut`: the model had more to say than fits one answer. */
+export type Reply = { message: Message; isCut: boolean };
 
 /** The conversation is too long for the model. */
 export class ContextOverflow extends Error {}
@@ -30,7 +36,7 @@ export interface ModelOptions {
   pauseMs?: number;
 }
 
-export type Chat = (messages: Message[], tools: Tool[]) => Promise<Message>;
+export type Chat = (messages: Message[], tools: Tool[]) => Promise<Reply>;
 
 const attempts = 5;
 const maxPauseMs = 8_000;
@@ -51,13 +57,13 @@ export function createChat(options: ModelOptions): Chat {
 
 type Again = { reason: string; retryAfterMs: number | null };
 
-async function post(options: ModelOptions, body: string): Promise<Message | Again> {
+async function post(options: ModelOptions, body: string): Promise<Reply | Again> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${options.apiKey}` };
   try {
     const signal = AbortSignal.timeout(Math.max(1, Math.ceil(options.leftMs())));
     const url = new URL(`${options.baseUrl}/chat/completions`);
     const response = await send(url, { headers, signal }, body);
-    return response.status === 200 ? readMessage(response.text) : refuse(response);
+    return response.status === 200 ? readReply(response.text) : refuse(response);
   } catch (error) {
     if (error instanceof ContextOverflow || error instanceof ModelRefused) throw error;
     return { reason: `no answer from the model: ${String(error)}`, retryAfterMs: null };
@@ -77,28 +83,32 @@ async function send(url: URL, options: { headers: Record<string, string>; signal
   return new Promise<Response>((resolve, reject) => {
     const call = start(url, { method: 'POST', ...options }, (response) => {
       const { statusCode: status = 0, headers } = response;
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk) => {
-        text += chunk;
-      });
-      const read = () =>
-        resolve({ status, retryAfter: headers['retry-after'], shouldRetry: headers['x-should-retry'], text });
-      response.on('error', reject).on('end', read);
+      const [retryAfter, shouldRetry] = [headers['retry-after'], headers['x-should-retry']];
+      const chunks = response.setEncoding('utf8').toArray();
+      chunks.then((texts) => resolve({ status, retryAfter, shouldRetry, text: texts.join('') }), reject);
     });
     call.on('error', reject).end(body);
   });
 }
 
-function readMessage(text: string): Message {
-  const message = JSON.parse(text).choices[0].message;
-  const calls = message.tool_calls?.length ? { tool_calls: message.tool_calls } : {};
-  return { role: 'assistant', content: message.content ?? null, ...calls };
+function readReply(text: string): Reply {
+  const { message, finish_reason } = JSON.parse(text).choices[0];
+  const { content = null, tool_calls, reasoning_content, reasoning_details } = message;
+  const kept = Object.entries({ reasoning_content, reasoning_details }).filter(([, value]) => value != null);
+  const calls = tool_calls?.length ? { tool_calls } : {};
+  const said = { role: 'assistant' as const, content, ...calls, ...Object.fromEntries(kept) };
+  return { message: said, isCut: finish_reason === 'length' };
 }
+
+/** How OpenAI and its like, Anthropic, Gemini, llama.cpp and Bedrock say that a conversation is too long. */
+const tooLong =
+  /context.length|context window|too many tokens|prompt is too long|input token count.*exceeds the maximum|exceeds the available context size|input is too long for requested model/i;
 
 function refuse(response: Response): Again {
   const reason = `the model answered ${response.status}: ${response.text.slice(0, 300)}`;
-  if (/context_length|context length|context window|too many tokens/i.test(response.text))
-    throw new ContextOverflow(reason);
+  // With 429, too many tokens means too many a minute.
+  const isOverflow = response.status === 413 || (response.status !== 429 && tooLong.test(response.text));
+  if (isOverflow) throw new ContextOverflow(reason);
   const passing = response.status === 408 || response.status === 429 || response.status >= 500;
   if (!passing || response.shouldRetry === 'false') throw new ModelRefused(reason);
   const seconds = Number.parseFloat(response.retryAfter ?? '');

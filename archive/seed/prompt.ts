@@ -12,6 +12,9 @@ const rules = [
   'When the task is done, answer with one sentence and call no tool.',
 ];
 
+/** For a model whose answer reached the length that one may have. */
+export const goOn = 'Your answer was cut: it got too long. Go on from where it ends, in shorter answers.';
+
 export function systemPrompt(): string {
   return rules.join('\n');
 }

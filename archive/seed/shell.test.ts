@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Shell } from './shell.ts';
 
-const shell = new Shell(tmpdir(), 2_000);
-after(() => shell.close());
+const directory = mkdtempSync(join(tmpdir(), 'shell-'));
+const shell = new Shell(directory, 2_000);
+after(() => {
+  shell.close();
+  rmSync(directory, { recursive: true });
+});
 const run = (command: string, timeoutMs = 10_000) => shell.run(command, timeoutMs);
 
 test('a command gives its output, errors included, and its exit code', async () => {
@@ -29,6 +36,30 @@ test('a command that reads stdin finds it empty', async () => {
 
 test('a background process does not hold the shell up', async () => {
   assert.equal(await run('sleep 30 & echo started'), 'started\nexit code 0');
+});
+
+test('what is printed between two commands stands in front of the second, cut so that it does not hide that', async () => {
+  for (const [printing, shown] of [
+    ['echo late', /^late\nnext\nexit code 0$/],
+    ['seq 1 20000', /^1\n2\n[\s\S]{1,600}\[cut: \d+ more characters\][\s\S]*\nnext\nexit code 0$/],
+  ] as const) {
+    const [go, done] = [join(directory, `${printing} go`), join(directory, `${printing} done`)];
+    const waiting = `until [ -e '${go}' ]; do sleep 0.005; done`;
+    assert.equal(await run(`(${waiting}; ${printing}; touch '${done}') & echo now`), 'now\nexit code 0');
+    writeFileSync(go, '');
+    for (let polls = 0; polls < 1_000 && !existsSync(done); polls++) await sleep(5);
+    await sleep(5);
+    const result = await run('echo next');
+    assert.match(result, shown);
+    assert.ok(result.length < 700, `${result.length} characters`);
+  }
+  assert.equal(await run('echo after that'), 'after that\nexit code 0');
+});
+
+test('what comes in one piece with the end of a command is not lost', async () => {
+  const afterTheEnd = `printf() { builtin printf "$1late\\n" "\${@:2}"; unset -f printf; }`;
+  assert.equal(await run(afterTheEnd), 'exit code 0');
+  assert.equal(await run('echo next'), 'late\nnext\nexit code 0');
 });
 
 test('a flood of output is cut, and its exit code still seen', async () => {

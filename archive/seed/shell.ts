@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams as Bash, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { Output } from './output.ts';
 
@@ -7,12 +7,14 @@ type Ending = { kind: 'code'; code: number } | { kind: 'gone'; code: number | nu
 
 /**
  * One bash that lives from command to command, so that `cd`, variables and background processes stay. Commands read
- * nothing from stdin. A shell that ends or hangs is replaced, and the result says so.
+ * nothing from stdin. What is printed between two of them stands in front of the second one's output, cut to a quarter of
+ * what a command may show. A shell that ends or hangs is replaced, and the result says so.
  */
 export class Shell {
   readonly #directory: string;
   readonly #outputChars: number;
-  #bash: ChildProcessWithoutNullStreams | null = null;
+  #bash: Bash | null = null;
+  #between: Output | null = null;
 
   constructor(directory: string, outputChars: number) {
     this.#directory = directory;
@@ -22,10 +24,12 @@ export class Shell {
   /** Output (stdout and stderr together, cut) and a last line with the exit code. Never throws. */
   async run(command: string, timeoutMs: number): Promise<string> {
     if (this.#bash?.exitCode !== null || this.#bash.signalCode !== null) this.#bash = start(this.#directory);
+    const earlier = this.#between?.text() ?? '';
+    this.#between = new Output(this.#outputChars / 4);
     const output = new Output(this.#outputChars);
-    const ending = await perform(this.#bash, command, timeoutMs, output);
+    const ending = await perform(this.#bash, command, timeoutMs, output, this.#between);
     if (ending.kind !== 'code') this.close();
-    const text = output.text();
+    const text = earlier + output.text();
     return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${describe(ending, timeoutMs)}`;
   }
 
@@ -36,7 +40,7 @@ export class Shell {
   }
 }
 
-function start(directory: string): ChildProcessWithoutNullStreams {
+function start(directory: string): Bash {
   const env = { ...process.env, PAGER: 'cat', GIT_PAGER: 'cat', TERM: 'dumb' };
   const bash = spawn('bash', ['--noprofile', '--norc'], { cwd: directory, env, detached: true });
   bash.stdin.on('error', () => {}); // It ended before it read the command: 'exit' tells.
@@ -46,12 +50,7 @@ function start(directory: string): ChildProcessWithoutNullStreams {
 }
 
 /** `eval` of a quoted text makes an open quote or heredoc a syntax error instead of a shell that waits for more. */
-function perform(
-  bash: ChildProcessWithoutNullStreams,
-  command: string,
-  timeoutMs: number,
-  output: Output,
-): Promise<Ending> {
+function perform(bash: Bash, command: string, timeoutMs: number, output: Output, between: Output): Promise<Ending> {
   const mark = `<${randomUUID()}:`;
   const quoted = `'${command.replaceAll("'", `'\\''`)}\n'`;
   return new Promise((resolve) => {
@@ -63,7 +62,9 @@ function perform(
       output.add(waiting.slice(0, sure));
       waiting = waiting.slice(sure);
       const code = /:(\d+)>\n/.exec(waiting);
-      if (at >= 0 && code) end({ kind: 'code', code: Number(code[1]) });
+      if (at < 0 || !code) return;
+      waiting = waiting.slice(code.index + code[0].length);
+      end({ kind: 'code', code: Number(code[1]) });
     };
     // What it printed last may still be on its way when it is gone; a background process may keep the output open.
     const gone = (code: number | null) => {
@@ -75,13 +76,13 @@ function perform(
     const timer = setTimeout(() => end({ kind: 'late' }), timeoutMs);
     const end = (ending: Ending) => {
       clearTimeout(timer);
-      bash.stdout.off('data', read);
+      bash.stdout.removeAllListeners('data').on('data', (text: string) => between.add(text));
       bash.off('exit', gone);
       bash.off('error', failed);
-      if (ending.kind !== 'code') output.add(waiting);
+      (ending.kind === 'code' ? between : output).add(waiting);
       resolve(ending);
     };
-    bash.stdout.on('data', read);
+    bash.stdout.removeAllListeners('data').on('data', read);
     bash.once('exit', gone);
     bash.once('error', failed);
     bash.stdin.write(`eval ${quoted} </dev/null\nprintf '%s%d>\\n' '${mark}' $?\n`);

@@ -66,6 +66,13 @@ describe('the seed agent', { timeout: 30_000 }, () => {
     expect(code).toBe(1);
     expect(output).toContain('401');
   });
+
+  it('fails, and says so, when the task alone is too long for the model', async () => {
+    const { code, output, requests } = await started((response) => response.writeHead(413).end('too large'));
+    expect(code).toBe(1);
+    expect(output).toContain('cannot be shortened any more: the model answered 413: too large');
+    expect(requests).toHaveLength(1);
+  });
 });
 
 type Respond = (response: ServerResponse, step: number) => void;
