@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Shell } from './shell.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'shell-'));
@@ -36,6 +36,7 @@ test('a command that reads stdin finds it empty', async () => {
 
 test('a background process does not hold the shell up', async () => {
   assert.equal(await run('sleep 30 & echo started'), 'started\nexit code 0');
+  await run('kill $!; wait $! 2> /dev/null');
 });
 
 test('what is printed between two commands stands in front of the second, cut so that it does not hide that', async () => {
@@ -48,7 +49,8 @@ test('what is printed between two commands stands in front of the second, cut so
     assert.equal(await run(`(${waiting}; ${printing}; touch '${done}') & echo now`), 'now\nexit code 0');
     writeFileSync(go, '');
     for (let polls = 0; polls < 1_000 && !existsSync(done); polls++) await sleep(5);
-    await sleep(5);
+    // All of it is in the pipe; each turn of the event loop reads what that holds.
+    for (let turns = 0; turns < 5; turns++) await turn();
     const result = await run('echo next');
     assert.match(result, shown);
     assert.ok(result.length < 700, `${result.length} characters`);

@@ -69,6 +69,7 @@ function perform(bash: Bash, command: string, timeoutMs: number, output: Output,
     // What it printed last may still be on its way when it is gone; a background process may keep the output open.
     const gone = (code: number | null) => {
       const close = () => end({ kind: 'gone', code });
+      if (bash.stdout.readableEnded) return close();
       bash.stdout.once('end', close);
       setTimeout(close, 500).unref();
     };
