@@ -31,7 +31,7 @@ interface DemoFlags extends CommonOptions {
  * as many trials than a run of days would: what an agent can do shows in few trials here, since the rehearsal
  * answers the same question the same way.
  */
-const BUDGET = { trials: 64, proposals: 36 };
+const BUDGET = { trials: 92, proposals: 40 };
 const ALPHA = 0.7;
 
 /** What the demo came to. */

@@ -10,9 +10,9 @@ type Kind = Entry['effect']['kind'];
 
 /** How often a proposal is of each kind, as long as there is one left of it. */
 const shares: readonly [Kind, number][] = [
-  ['good', 0.45],
-  ['useless', 0.12],
-  ['harmful', 0.43],
+  ['good', 0.55],
+  ['useless', 0.05],
+  ['harmful', 0.4],
 ];
 
 /** How often a good proposal is one for what just failed. */
