@@ -59,10 +59,13 @@ function affordsFinalMeasure(spec: RunSpec, standing: RunStanding, nowMs: number
   return spec.finalMeasure && exhausted(binding, standing, nowMs) === null;
 }
 
-/** The champion is asked for anew each time: should the measure unseat it, the next one is measured as well. */
+/**
+ * The champion first: trials alone raise the lower bound that it leads by, so that a seed agent measured before it would
+ * unseat it unheard. It is asked for anew each time: should the measure unseat it, the next one is measured as well.
+ */
 function nextFinalTrial(standing: RunStanding, champion: AgentId): Action | null {
   const seed = standing.agents[0];
-  const measured = seed ? [seed, standing.agent(champion)] : [];
+  const measured = seed ? [standing.agent(champion), seed] : [];
   for (const agent of measured) {
     const task = standing.tasks[agent.nextTask];
     if (task !== undefined) return { kind: 'evaluate', agent: agent.id, task, attempt: 1 };

@@ -44,10 +44,12 @@ interface Over extends Partial<Pick<ApiDeps, 'access' | 'heartbeatMs'>> {
 }
 
 export async function testService({ createRun, ...over }: Over = {}): Promise<TestService> {
+  await using opening = new AsyncDisposableStack();
   const home = mkdtempSync(join(tmpdir(), 'clade-api-test-'));
-  const archive = await openArchive(home, { create: true });
+  opening.defer(() => rmSync(home, { recursive: true, force: true }));
+  const archive = opening.use(await openArchive(home, { create: true }));
   const control = new TestControl(archive);
-  const api = await createServer({
+  const server = await createServer({
     archive,
     scheduler: control,
     createRun: createRun?.(archive) ?? ((spec, key) => newRun(archive, spec, key)),
@@ -56,16 +58,9 @@ export async function testService({ createRun, ...over }: Over = {}): Promise<Te
     access: { host: '127.0.0.1', port: 80, tokens: {} },
     ...over,
   });
-  return {
-    api,
-    archive,
-    control,
-    async [Symbol.asyncDispose]() {
-      await api.close();
-      await archive[Symbol.asyncDispose]();
-      rmSync(home, { recursive: true, force: true });
-    },
-  };
+  const api = opening.adopt(server, (open) => open.close());
+  const parts = opening.move();
+  return { api, archive, control, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
 
 export class TestControl implements RunControl {

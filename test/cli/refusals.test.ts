@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openArchive } from '#archive/archive.ts';
 import { clade, type Said, temporary } from './in-process.ts';
 import { cladeProcess } from './processes.ts';
@@ -16,8 +16,9 @@ function expectRefusal(said: Said, message: RegExp): void {
 }
 
 describe('a wrong command line gets one clear message and exit code 2', () => {
-  using place = temporary();
+  const place = temporary();
   const home = join(place.directory, 'home');
+  afterAll(() => place[Symbol.dispose]());
 
   it.each([
     [['run', '--suite', 'nope'], /no suite nope: choose one of katas/],

@@ -100,6 +100,17 @@ describe('a run with a budget', () => {
     expect(world.standing.trialsBegun).toBeGreaterThan(50);
   });
 
+  it('of trials measures the champion before the seed agent, whose many trials would unseat it otherwise', () => {
+    const world = new World({ tasks: 82, chance: (agent) => (agent === a1 ? 0.45 : 0.6) });
+    const child = world.join(a1);
+    world.score(a1, [1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0]);
+    world.score(child, [1, 0, 1, 0, 1, 0, 1]);
+    world.tell({ kind: 'run-state', state: 'closing', reason: 'budget' });
+    world.run();
+    expect(world.standing.agents.map(({ n }) => n)).toEqual([82, 82]);
+    expect(world.policy.champion(world.standing)).toBe(child);
+  });
+
   it('of money does not', () => {
     const world = new World({ tasks: 30, slots: 1, spec: { budget: { usd: 0.000_2 } } });
     expect(world.run()).toBe('budget: $0.000200 of $0.000200 spent');

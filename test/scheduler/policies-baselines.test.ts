@@ -150,7 +150,7 @@ describe('the final measure', () => {
     world.tell({ kind: 'run-state', state: 'closing', reason: 'budget' });
     for (let begun = 0; begun < 10; begun += 1) {
       expect(world.policy.champion(world.standing)).toBe(a(2));
-      expect(world.step()).toMatchObject({ kind: 'evaluate', agent: a(begun < 5 ? 1 : 2) });
+      expect(world.step()).toMatchObject({ kind: 'evaluate', agent: a(begun < 5 ? 2 : 1) });
     }
     expect(world.step()).toEqual({ kind: 'wait' });
   });
