@@ -4,7 +4,8 @@ export interface Refusal {
   detail: string;
 }
 
-const maxPatchBytes = 2 * 1024 * 1024;
+/** Largest patch that is looked at. */
+export const maxPatchBytes = 2 * 1024 * 1024;
 const maxFiles = 200;
 const maxTreeBytes = 16 * 1024 * 1024;
 
@@ -39,8 +40,8 @@ export function refuseNumstat(numstat: string): Refusal | null {
     const [added, , ...path] = entry.split('\t');
     if (added === '-')
       return { rejected: 'forbidden-path', detail: `${shown(path.join('\t'))} is binary; only text is allowed.` };
-    const refusal = refusePath(path.join('\t'));
-    if (refusal) return refusal;
+    const defect = pathDefect(path.join('\t'));
+    if (defect !== null) return { rejected: 'forbidden-path', detail: defect };
   }
   return null;
 }
@@ -51,8 +52,8 @@ export function refuseTree(files: readonly { path: string; mode: string; bytes: 
     if (mode !== '100644' && mode !== '100755') {
       return { rejected: 'forbidden-path', detail: `${shown(path)} has mode ${mode}; only regular files are allowed.` };
     }
-    const refusal = refusePath(path);
-    if (refusal) return refusal;
+    const defect = pathDefect(path);
+    if (defect !== null) return { rejected: 'forbidden-path', detail: defect };
   }
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes <= maxTreeBytes) return null;
@@ -62,16 +63,16 @@ export function refuseTree(files: readonly { path: string; mode: string; bytes: 
   };
 }
 
-/** A path an agent's source may not have: outside of it, of git's own, or not printable. */
-function refusePath(path: string): Refusal | null {
+/** Why a name may not be in a patch, nor in an agent's source; null when it may. */
+export function pathDefect(path: string): string | null {
+  const name = `The name ${shown(path)}`;
+  if (/[\u0000-\u001f\u007f-\u009f\\]/.test(path)) return `${name} holds a control character or a backslash.`;
+  if (path.length > 200) return `${name} is longer than 200 characters.`;
+  if (path === '' || path.startsWith('/')) return `${name} is not relative.`;
   const parts = path.split('/');
-  const names = `the path ${shown(path)}`;
-  if (/[\u0000-\u001f\u007f-\u009f\\]/.test(path)) return forbidden(`${names} has a control character or a backslash`);
-  if (path.length > 200) return forbidden(`${names} is longer than 200 characters`);
   if (parts.some((part) => part === '' || part === '.' || part === '..'))
-    return forbidden(`${names} leads out of the source`);
-  if (parts.some(isGitName)) return forbidden(`${names} is of git's own kind`);
-  return null;
+    return `${name} does not stay below its root.`;
+  return parts.some(isGitName) ? `${name} is one that git gives a meaning to.` : null;
 }
 
 /** `.git`, `.gitattributes` and the like, in the spellings that some file systems take for the same. */
@@ -81,10 +82,6 @@ function isGitName(name: string): boolean {
     .replace(/\p{Cf}/gu, '')
     .toLowerCase();
   return plain.startsWith('.git') || /^git~\d/.test(plain);
-}
-
-function forbidden(what: string): Refusal {
-  return { rejected: 'forbidden-path', detail: `Not allowed: ${what}.` };
 }
 
 function shown(path: string): string {

@@ -1,5 +1,4 @@
-/** Largest patch that is looked at. */
-export const maxPatchBytes = 2 * 1024 * 1024;
+import { maxPatchBytes, pathDefect } from '#archive/patch-rules.ts';
 
 /** Why a patch is refused before anything applies it. */
 export interface PatchDefect {
@@ -232,28 +231,6 @@ function quotedBytes(token: string): Iterable<number> {
   if (token.length === 4) return [Number.parseInt(token.slice(1), 8)];
   const at = 'abtnvfr'.indexOf(token.slice(1));
   return at < 0 ? new TextEncoder().encode(token.slice(1)) : [[7, 8, 9, 10, 11, 12, 13][at] ?? 0];
-}
-
-/** Why a name may not be in a patch; null when it may. The archive refuses the same ones in what an agent is made of. */
-export function pathDefect(path: string): string | null {
-  const shown = JSON.stringify(firstChars(path));
-  if (/[\x00-\x1f\x7f-\x9f\\]/.test(path)) return `The name ${shown} holds a control character or a backslash.`;
-  if (path.length > 200) return `The name ${shown} is longer than 200 characters.`;
-  if (path === '' || path.startsWith('/')) return `The name ${shown} is not relative.`;
-  const parts = path.split('/');
-  if (parts.some((part) => part === '' || part === '.' || part === '..'))
-    return `The name ${shown} does not stay below the workspace.`;
-  if (parts.some(isGitName)) return `The name ${shown} is one that git gives a meaning to.`;
-  return null;
-}
-
-/** `.git`, `.gitattributes` and the like, in the spellings that some file systems take for the same. */
-function isGitName(name: string): boolean {
-  const plain = name
-    .normalize('NFKC')
-    .replace(/\p{Cf}/gu, '')
-    .toLowerCase();
-  return plain.startsWith('.git') || /^git~\d/.test(plain);
 }
 
 /** Moves over a file's hunks, counting their lines. @returns null when they are well formed. */

@@ -1,7 +1,8 @@
+import { maxPatchBytes } from '#archive/patch-rules.ts';
 import type { ExecResult, Sandbox } from '#sandbox/sandbox.ts';
 import type { TarEntry } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
-import { decodePatch, maxPatchBytes, type PatchDefect, parsePatch } from './patch.ts';
+import { decodePatch, type PatchDefect, parsePatch } from './patch.ts';
 import { firstLine, printedText } from './transcript.ts';
 
 /** Settings for every git process of ours in a sandbox; they win over what is configured in a repository. */
