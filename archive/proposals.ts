@@ -3,7 +3,7 @@ import type { Events } from './events.ts';
 import type { Jobs } from './jobs.ts';
 import type { AgentId, Lease, Proposal, ProposalId, ProposalOutcome, ProposalResult, RunId } from './schema.ts';
 
-/** Digests of the texts a proposal left behind. */
+/** Names of the stored texts a proposal left behind. */
 export interface ProposalBlobs {
   patch: string | null;
   transcript: string;

@@ -3,7 +3,7 @@ import type { Events } from './events.ts';
 import type { Jobs } from './jobs.ts';
 import type { AgentId, Lease, RunId, Trial, TrialId, TrialOutcome, TrialResult } from './schema.ts';
 
-/** Digests of the texts a trial left behind. */
+/** Names of the stored texts a trial left behind. */
 export interface TrialBlobs {
   patch: string | null;
   transcript: string;

@@ -58,10 +58,10 @@ function textLeft(archive: Archive, found: Found, name: TextName): Said {
       `Trials and proposals have a ${noun}; this names the ${found.kind} ${found.kind === 'run' ? found.run.id : found.agent.id}. "clade diff" shows what an agent changed.`,
     );
   const one: HasTexts = found.kind === 'trial' ? found.trial : found.proposal;
-  const digest = one[blob] ?? null;
-  if (digest === null)
+  const stored = one[blob] ?? null;
+  if (stored === null)
     throw new CladeError('not-found', `${one.id} has no ${noun}: it left none, or is still under way.`);
-  const text = archive.blobs.readText(digest);
+  const text = archive.blobs.readText(stored);
   return { json: { id: one.id, [name]: text }, text: plainText(text).replace(/\n$/, '') };
 }
 

@@ -25,8 +25,8 @@ export function sendText(reply: FastifyReply, text: string | Uint8Array): Fastif
   return reply.type('text/plain; charset=utf-8').send(body);
 }
 
-/** The digest of a stored text. @throws CladeError `not-found` when there is none (yet). */
-export function stored(digest: string | null, what: string): string {
-  if (digest !== null) return digest;
+/** The name of a stored text. @throws CladeError `not-found` when there is none (yet). */
+export function stored(name: string | null, what: string): string {
+  if (name !== null) return name;
   throw new CladeError('not-found', `There is no ${what}: it was not produced, or the job is still under way.`);
 }
