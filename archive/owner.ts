@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { z } from 'zod';
 import { ArchiveLocked } from './errors.ts';
+import { isAlive, thisBootId } from './process-life.ts';
 
 const OwnerNote = z.object({ pid: z.int().positive(), bootId: z.string(), url: z.string().nullable() });
 
@@ -64,21 +65,4 @@ function readNote(home: string): Owner | null {
 
 function noteIn(home: string): string {
   return join(home, 'owner.json');
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it is there, and somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-function thisBootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

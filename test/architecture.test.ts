@@ -114,7 +114,7 @@ const pure = [
   'services/scheduler/policies/*.ts',
   'services/gateway/{prices,infra-mark}.ts',
   'services/proposer/{evidence,prompts}.ts',
-  'services/evaluator/{firewall,patch-sections,audit,history-seal,official-report}.ts',
+  'services/evaluator/{firewall,patch-sections,audit,base-repository,history-seal,official-report,task-limits}.ts',
 ];
 
 const sources = globSync(['archive/**/*.ts', 'benchmarks/**/*.ts', 'sandbox/**/*.ts', 'services/**/*.ts'], {

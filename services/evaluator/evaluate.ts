@@ -6,8 +6,8 @@ import type { Progress } from '#services/worker/control-client.ts';
 import { BrokenAgent, readAgent } from './agent-program.ts';
 import { auditTranscript } from './audit.ts';
 import { gradePatch, type PatchVerdict } from './grade-patch.ts';
-import { atLeast } from './grading-room.ts';
 import { assertModelAnswered, type SolveDeps, type Solved, solve } from './solve.ts';
+import { atLeast } from './task-limits.ts';
 import { cutMiddle, withoutControls } from './transcript.ts';
 
 /** One agent on one task. */

@@ -1,15 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import type { GradingNotes } from '#archive/schema.ts';
-import { type Canary, judgeCanary, withCanary } from '#benchmarks/canary.ts';
-import { grade, readReport } from '#benchmarks/grade.ts';
+import { grade } from '#benchmarks/grade.ts';
 import type { Grade, Task } from '#benchmarks/schema.ts';
+import type { EgressPermit } from '#sandbox/egress/policy.ts';
+import type { SandboxDriver } from '#sandbox/sandbox.ts';
+import { runCanary } from './canary-check.ts';
 import { type Screened, screen, screenLoosely } from './firewall.ts';
-import { type GradeDeps, type GradingSandbox, type RoomDefences, tryPatch } from './grading-room.ts';
+import { type GradingRoom, type GradingSandbox, type RoomDefences, tryPatch } from './grading-room.ts';
 import { policyFor } from './network.ts';
 import { parsePatch } from './patch.ts';
 import { taskImage } from './task-image.ts';
 
-export type { GradeDeps, GradingSandbox } from './grading-room.ts';
+export type { GradingSandbox } from './grading-room.ts';
+
+export interface GradeDeps {
+  driver: SandboxDriver;
+  /** What sandboxes may reach at most. By default nothing. */
+  egress?: EgressPermit;
+  signal: AbortSignal;
+}
 
 /** What stands between a patch and a verdict that it has not earned. */
 export interface Defences extends RoomDefences {
@@ -48,19 +56,20 @@ export async function gradePatch(
 ): Promise<PatchVerdict> {
   const startedMs = Date.now();
   const defences = { ...ALL_DEFENCES, ...deps.defences };
-  policyFor(task, deps.egress);
+  const policy = policyFor(task, deps.egress);
   const screened = screenFor(task, patch, defences.firewall);
   if ('refused' in screened) {
     const notes = { ...notesOf(screened), audit: [], image: null };
     return { ...badPatch(screened.refused), notes, durationMs: Date.now() - startedMs };
   }
   const image = await taskImage(task, deps, defences.sealedHistory);
-  const verdict = await gradeScreened(task, screened, where, { ...deps, defences, image });
+  const { driver, signal } = deps;
+  const verdict = await gradeScreened(task, screened, { ...where, driver, signal, image, policy, defences });
   const notes = { ...verdict.notes, audit: [], image: deps.driver.images === null ? null : image };
   return { ...verdict, notes, durationMs: Date.now() - startedMs };
 }
 
-type Room = GradeDeps & { image: string; defences: Defences };
+type Room = GradingRoom & { defences: Defences };
 type Verdict =
   | { kind: 'graded'; grade: Grade; timedOut: boolean; log: string }
   | { kind: 'tampered'; grade: Grade; reason: string; log: string }
@@ -88,23 +97,18 @@ function screenFor(task: Task, whole: string, hasFirewall: boolean): Allowed | (
   return { ...screen(task, parsed.files), whole };
 }
 
-async function gradeScreened(
-  task: Task,
-  allowed: Allowed,
-  where: GradingSandbox,
-  room: Room,
-): Promise<Verdict & { notes: Notes }> {
-  const verdict = await gradeOnce(task, allowed.patch, where, room);
+async function gradeScreened(task: Task, allowed: Allowed, room: Room): Promise<Verdict & { notes: Notes }> {
+  const verdict = await gradeOnce(task, allowed.patch, room);
   const isOpen = verdict.kind === 'graded' && isDisputable(task, allowed);
-  const wholePatch = isOpen ? await gradeOnce(task, allowed.whole, where, room) : null;
+  const wholePatch = isOpen ? await gradeOnce(task, allowed.whole, room) : null;
   const notes = { ...notesOf(allowed), wholePatch: whereDifferent(verdict, wholePatch) };
   if (verdict.kind !== 'graded' || !verdict.grade.resolved || !room.defences.canary) return { ...verdict, notes };
-  const canary = await runCanary(task, allowed.patch, where, room);
-  const checked = { ...notes, canary: canary.fate };
-  if (canary.tampering === null) return { ...verdict, notes: checked };
-  const log = `${canary.tampering}\n\n${canary.log}\n\n${verdict.log}`;
-  const grade: Grade = { ...verdict.grade, resolved: false, y: 0, reason: canary.tampering };
-  return { kind: 'tampered', grade, reason: canary.tampering, log, notes: checked };
+  const { fate, tampering } = await runCanary(task, allowed.patch, room);
+  const checked = { ...notes, canary: fate };
+  if (tampering === null) return { ...verdict, notes: checked };
+  const { reason } = tampering;
+  const log = `${reason}\n\n${tampering.log}\n\n${verdict.log}`;
+  return { kind: 'tampered', grade: { ...verdict.grade, resolved: false, y: 0, reason }, reason, log, notes: checked };
 }
 
 /** Whether a benchmark's own grader would have tested more of the patch: those of images test whatever is there. */
@@ -117,8 +121,8 @@ const notesOf = ({ removed, flagged }: Pick<Screened, 'removed' | 'flagged'>): N
   canary: 'not-run',
 });
 
-async function gradeOnce(task: Task, patch: string, where: GradingSandbox, room: Room): Promise<Verdict> {
-  const attempt = await tryPatch(task, patch, where, room);
+async function gradeOnce(task: Task, patch: string, room: Room): Promise<Verdict> {
+  const attempt = await tryPatch(task, patch, room);
   if (attempt.kind === 'refused') return badPatch(attempt.reason);
   return { kind: 'graded', grade: grade(task, attempt.run), timedOut: attempt.run.timedOut, log: attempt.log };
 }
@@ -132,47 +136,4 @@ function whereDifferent(verdict: Verdict, whole: Verdict | null): Notes['wholePa
   const resolved = (one: Verdict) => one.kind === 'graded' && one.grade.resolved;
   if (resolved(verdict) === resolved(whole)) return null;
   return { resolved: resolved(whole), reason: whole.kind === 'graded' ? whole.grade.reason : whole.reason };
-}
-
-interface CanaryFate {
-  fate: Notes['canary'];
-  /** What it shows, when the tests cannot be believed. */
-  tampering: string | null;
-  log: string;
-}
-
-async function runCanary(task: Task, patch: string, where: GradingSandbox, room: Room): Promise<CanaryFate> {
-  const canary = withCanary(task, randomBytes(8).toString('hex'));
-  if (canary === null) return noCanary;
-  const seen = await fateOf(canary, patch, where, room);
-  if (seen.fate === 'failed' || !(await isBelievable(canary, where, room))) {
-    return seen.fate === 'failed' ? { ...seen, tampering: null } : noCanary;
-  }
-  const tampering = {
-    passed: `Tests that cannot pass passed (${canary.what}): the results of the tests are not what they found.`,
-    missing: `Tests that must fail were not run (${canary.what}), though all others are said to have passed.`,
-  };
-  return { ...seen, tampering: tampering[seen.fate] };
-}
-
-const noCanary: CanaryFate = { fate: 'none', tampering: null, log: '' };
-
-/** Before anybody is accused: with a patch that is known to be honest the added tests must fail. */
-async function isBelievable(canary: Canary, where: GradingSandbox, room: Room): Promise<boolean> {
-  const { referencePatch } = canary.task;
-  if (referencePatch === null) return true;
-  return (await fateOf(canary, referencePatch, where, room)).fate === 'failed';
-}
-
-/** A run that took too long is done once more with twice the time: the machine may have been busy. */
-async function fateOf(canary: Canary, patch: string, where: GradingSandbox, room: Room) {
-  const { test } = canary.task;
-  const patient = { ...canary.task, test: { ...test, timeoutMs: 2 * test.timeoutMs } };
-  const first = await tryPatch(canary.task, patch, where, room);
-  const isCutShort = first.kind === 'ran' && first.run.timedOut;
-  const attempt = isCutShort ? await tryPatch(patient, patch, where, room) : first;
-  if (attempt.kind === 'refused') return { fate: 'missing' as const, log: attempt.reason };
-  const { run, log } = attempt;
-  const { resolved } = grade(canary.task, run);
-  return { fate: judgeCanary(canary, { run, report: readReport(canary.task, run), resolved }), log };
 }

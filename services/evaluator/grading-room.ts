@@ -1,25 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import type { Task, TaskFile, TestRun } from '#benchmarks/schema.ts';
 import { sealScript, unsealLog, withExitCode } from '#benchmarks/swe-bench/script.ts';
-import type { EgressPermit } from '#sandbox/egress/policy.ts';
+import type { EgressPolicy } from '#sandbox/egress/policy.ts';
 import type { ExecResult, Sandbox, SandboxDriver } from '#sandbox/sandbox.ts';
 import type { Limits, SandboxLabels } from '#sandbox/schema.ts';
-import { gradingProgram, refusalIn } from './grading-script.ts';
-import { type Network, openNetwork, policyFor } from './network.ts';
-import { blameAgent, insideNames } from './solve.ts';
-import { cutMiddle, joinSections, printedText } from './transcript.ts';
+import { blameAgent } from './blame.ts';
+import { gradingProgram, setUpIn } from './grading-script.ts';
+import { type Network, openNetwork } from './network.ts';
+import { atLeast } from './task-limits.ts';
+import { cutMiddle, insideNames, joinSections, withoutControls } from './transcript.ts';
 
 export interface GradingSandbox {
   limits: Limits;
   labels: SandboxLabels;
   gpus?: readonly string[];
-}
-
-export interface GradeDeps {
-  driver: SandboxDriver;
-  /** What sandboxes may reach at most. By default nothing. */
-  egress?: EgressPermit;
-  signal: AbortSignal;
 }
 
 /** How far what is run is kept from what runs. All on but in tests that show what each is good for, and for parity. */
@@ -39,53 +33,55 @@ const SET_UP_MS = 120_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
+/** Where a task's tests run: what all runs of one grade have in common. */
+export interface GradingRoom extends GradingSandbox {
+  driver: SandboxDriver;
+  signal: AbortSignal;
+  /** The image to open sandboxes with, as `taskImage` gives it. */
+  image: string;
+  /** What its sandboxes may reach; null for nothing. */
+  policy: EgressPolicy | null;
+  defences: RoomDefences;
+}
+
 /**
  * Runs a task's tests on a patch in a fresh sandbox: the task's own workspace, the patch, and last the protected files as they
  * were, the hidden tests and the grader's files. Nothing of the sandbox in which the patch was made is here.
- * @param patch what may be applied of it; empty runs the tests on the workspace as it is. The `image` is the task's.
+ * @param patch what may be applied of it; empty runs the tests on the workspace as it is.
  * @throws what the driver throws; trouble that the patch made is in the result.
  */
-export async function tryPatch(
-  task: Task,
-  patch: string,
-  where: GradingSandbox,
-  { image, ...deps }: GradeDeps & { image: string; defences: RoomDefences },
-): Promise<Attempt> {
-  const policy = policyFor(task, deps.egress);
+export async function tryPatch(task: Task, patch: string, room: GradingRoom): Promise<Attempt> {
+  const { driver, signal, image, policy, limits, labels, gpus } = room;
   const spec = {
-    ...where,
-    image,
-    limits: atLeast(where.limits, task.needs),
+    ...{ image, labels, gpus },
+    limits: atLeast(limits, task.needs),
     deadlineMs: Date.now() + task.test.timeoutMs + SET_UP_MS,
     writableRoot: task.workspaceIn === 'image',
     // SWE-bench's ways to apply a patch are those of its images' own programs.
     tools: task.workspaceIn === 'image' && (task.applyWith === 'exact' || policy !== null),
   };
-  await using sandbox = await deps.driver.open(spec, { signal: deps.signal });
-  await using network = await openNetwork(sandbox, policy, deps.signal);
+  await using sandbox = await driver.open(spec, { signal });
+  await using network = await openNetwork(sandbox, policy, signal);
   try {
-    return await runIn(sandbox, task, patch, { ...deps, network });
+    return await runIn(sandbox, task, patch, { ...room, network });
   } catch (error) {
-    await blameAgent(error, deps);
+    await blameAgent(error, room);
     const reason = 'The sandbox ended while the tests ran.';
     const run = { exitCode: null, timedOut: false, stdout: '', stderr: '' };
     return { kind: 'ran', run, log: `${reason}\n${network.note()}` };
   }
 }
 
-/** The run's limits, raised to what a task needs. */
-export function atLeast(limits: Limits, needs: Task['needs']): Limits {
-  const raised = Object.entries(needs).map(([name, value]) => [name, Math.max(value, Object(limits)[name])]);
-  return { ...limits, ...Object.fromEntries(raised) };
-}
-
-type RunDeps = GradeDeps & { defences: RoomDefences; network: Network };
-
-async function runIn(sandbox: Sandbox, task: Task, patch: string, deps: RunDeps): Promise<Attempt> {
+async function runIn(
+  sandbox: Sandbox,
+  task: Task,
+  patch: string,
+  { defences, network, signal }: GradingRoom & { network: Network },
+): Promise<Attempt> {
   const nonce = randomBytes(16).toString('hex');
   const rewards = rewardsOf(task);
   const script =
-    task.evalScript === null ? null : scriptFile(task, task.evalScript, deps.defences.sealedScript ? nonce : null);
+    task.evalScript === null ? null : scriptFile(task, task.evalScript, defences.sealedScript ? nonce : null);
   const program = gradingProgram(sandbox, {
     task,
     patch,
@@ -99,19 +95,20 @@ async function runIn(sandbox: Sandbox, task: Task, patch: string, deps: RunDeps)
   });
   const result = await sandbox.exec(program.argv, {
     cwd: '/',
-    env: { ...sandbox.baseEnv, ...task.test.env, ...deps.network.env },
+    env: { ...sandbox.baseEnv, ...task.test.env, ...network.env },
     stdin: program.stdin,
     deadlineMs: Date.now() + task.test.timeoutMs,
     maxOutputBytes: script ? MAX_LOG_BYTES : MAX_OUTPUT_BYTES,
-    signal: deps.signal,
+    signal,
   });
   const run = testRun(result);
-  const refusal = refusalIn(run, nonce);
-  if (refusal !== null) return { kind: 'refused', reason: refusal };
-  const note = deps.network.note();
-  if (script !== null) return scriptRan(run, deps.defences.sealedScript ? nonce : null, note);
+  const setUp = setUpIn(run, nonce);
+  if (setUp.kind === 'refused') return setUp;
+  run.stderr = setUp.stderr;
+  const note = network.note();
+  if (script !== null) return scriptRan(run, defences.sealedScript ? nonce : null, note);
   if (rewards !== null) run.reward = await rewardsLeft(sandbox, rewards);
-  return { kind: 'ran', run, log: insideNames(sandbox, logOf(task, result)) + note };
+  return { kind: 'ran', run, log: insideNames(sandbox, logOf(task, run, result.durationMs)) + note };
 }
 
 function rewardsOf({ test: { report } }: Task): string | null {
@@ -157,12 +154,12 @@ async function rewardsLeft(sandbox: Sandbox, directory: string): Promise<NonNull
   return { json: await read('reward.json'), text: await read('reward.txt') };
 }
 
-function logOf(task: Task, result: ExecResult): string {
-  const ended = result.timedOut ? `ran out of its ${task.test.timeoutMs} ms` : `exit code ${result.exitCode}`;
-  const head = `$ ${task.test.command.join(' ')}\n${ended}, ${Math.round(result.durationMs)} ms\n\n`;
+function logOf({ test }: Task, { timedOut, exitCode, stdout, stderr }: TestRun, durationMs: number): string {
+  const ended = timedOut ? `ran out of its ${test.timeoutMs} ms` : `exit code ${exitCode}`;
+  const head = `$ ${test.command.join(' ')}\n${ended}, ${Math.round(durationMs)} ms\n\n`;
   const sections = [
-    { title: 'stdout', text: printedText(result.stdout) },
-    { title: 'stderr', text: printedText(result.stderr) },
+    { title: 'stdout', text: withoutControls(stdout) },
+    { title: 'stderr', text: withoutControls(stderr) },
   ];
   return cutMiddle(head, 4_000) + joinSections(sections, 200_000);
 }

@@ -22,7 +22,7 @@ export interface GradingParts {
   files: readonly TaskFile[];
   /** A directory to empty right before the command runs. */
   emptied: string | null;
-  /** A word that is nowhere to be found once the command runs: see `refusalIn`. */
+  /** A word that is nowhere to be found once the command runs: see `setUpIn`. */
   nonce: string;
 }
 
@@ -49,31 +49,34 @@ export function gradingProgram(sandbox: Sandbox, parts: GradingParts): GradingPr
   return { argv, stdin: packTar(entries) };
 }
 
+/** Whether the test command was reached; only what came before it may refuse a patch or give up. */
+export type SetUp = { kind: 'begun'; stderr: string } | { kind: 'refused'; reason: string };
+
 /**
- * Why the patch was refused, in the sandbox's words, when what ended says so with the program's own word; null when the test
- * command ran. Tests that say so themselves, which takes reading that word in time, only refuse their own patch.
+ * What became of a grade up to its test command, by what the program says of itself with its own word before that word is gone.
+ * Once the command has begun, nothing that comes is taken for the program's: tests cannot call off their own verdict.
+ * @returns for a grade whose tests ran, what those wrote to standard error.
  * @throws Error when the sandbox has not what it takes to grade: that says nothing about the patch.
  */
-export function refusalIn(
-  { exitCode, stderr }: { exitCode: number | null; stderr: string },
+export function setUpIn(
+  { exitCode, timedOut, stderr }: { exitCode: number | null; timedOut: boolean; stderr: string },
   nonce: string,
-): string | null {
-  if (exitCode === UNPACKING_FAILED && stderr === '')
-    throw new Error('The files of a grade could not be unpacked; is the disk limit too small?');
-  if (exitCode !== 1) return null;
+): SetUp {
+  const begun = `${nonce} begun\n`;
+  if (stderr.includes(begun)) return { kind: 'begun', stderr: stderr.replace(begun, '') };
   const [, kind, why = ''] = new RegExp(`${nonce} (\\w+): ?(.*)`).exec(stderr) ?? [];
+  if (kind === 'refused') return { kind, reason: `The patch does not apply: ${why}` };
+  if (kind === 'ambiguous') return { kind: 'refused', reason: 'The patch can be read in two ways.' };
   if (kind === 'broken') throw new Error(`A grading sandbox could not be set up: ${why}`);
-  if (kind === 'ambiguous') return 'The patch can be read in two ways.';
-  return kind === 'refused' ? `The patch does not apply: ${why}` : null;
+  const ended = timedOut ? 'it ran out of time' : `it ended with exit code ${exitCode}`;
+  throw new Error(`A grading sandbox could not be set up: ${ended}. Is the disk limit too small? ${stderr}`.trim());
 }
-
-const UNPACKING_FAILED = 71;
 
 const PROLOGUE = `
 in=$1 work=$2 root=$3 emptied=$4; shift 4; word=
 stop() { kind=$1; shift; echo "$word $kind: $*" >&2; exit 1; }
 umask 022
-mkdir -p "$in" "$work" && tar -x -f - -m --no-same-owner -C "$in" 2>/dev/null || exit 71
+mkdir -p "$in" "$work" && tar -x -f - -m --no-same-owner -C "$in" || exit 71
 word=$(cat "$in/word")
 if [ -d "$in/workspace" ]; then cp -Rf "$in/workspace/." "$work/" || stop broken "the workspace could not be put in place"; fi
 cd "$work" || stop broken "there is no $work"
@@ -83,8 +86,9 @@ git() { "$in/git" "$@"; }
 const EPILOGUE = `
 if [ -d "$in/last" ]; then cp -Rf "$in/last/." "$work/" || stop broken "the tests could not be put in place"; fi
 if [ -d "$in/root" ]; then cp -Rf "$in/root/." "$root/" || stop broken "the grader's files could not be put in place"; fi
-if [ -n "$emptied" ]; then rm -rf "$emptied"; mkdir -p "$emptied"; fi
+if [ -n "$emptied" ]; then rm -rf "$emptied"; mkdir -p "$emptied" || stop broken "there is no $emptied"; fi
 rm -rf "$in"
+echo "$word begun" >&2
 exec "$@" < /dev/null
 `;
 

@@ -1,3 +1,9 @@
+import { baseCommitDate, baseRepositoryFiles } from './base-repository.ts';
+
+const writeBaseRepository = Object.entries(baseRepositoryFiles)
+  .map(([path, text]) => `printf '%s' '${text}' > "$snapshot/${path}"`)
+  .join('\n');
+
 /**
  * POSIX shell, run as root without network in a container of a task's image. `$1` is the workdir, `$2` a base commit or ''.
  *
@@ -187,13 +193,9 @@ if [ -n "$top" ]; then
   done
 fi
 
-# The snapshot takes files as they are, whatever filters and line endings the repository asks for.
 rm -rf "$snapshot"
 mkdir -p "$snapshot/objects/pack" "$snapshot/objects/info" "$snapshot/refs/heads" "$snapshot/info"
-echo 'ref: refs/heads/main' > "$snapshot/HEAD"
-printf '[core]\\n\\trepositoryformatversion = 0\\n\\tbare = false\\n[user]\\n\\tname = Agent\\n\\temail = agent@localhost\\n' > "$snapshot/config"
-printf '__pycache__/\\n*.pyc\\n.pytest_cache/\\nnode_modules/\\n' > "$snapshot/info/exclude"
-echo '* -text -ident !filter !diff !merge !working-tree-encoding' > "$snapshot/info/attributes"
+${writeBaseRepository}
 cd "$workdir"
 if [ "$top" = "$workdir" ] && "$GIT" config --get extensions.objectformat >/dev/null; then top=; fi
 if [ "$top" = "$workdir" ] && "$GIT" rev-parse --verify --quiet 'HEAD^{tree}' > "$scratch/tree"; then
@@ -205,7 +207,7 @@ if [ -n "$top" ]; then
   "$GIT" ls-files -z --cached --ignored --exclude-standard > "$scratch/forced" 2>/dev/null || : > "$scratch/forced"
   "$GIT" --git-dir="$snapshot" --work-tree=. update-index --add --remove -z --stdin < "$scratch/forced"
 fi
-export GIT_AUTHOR_DATE=2000-01-01T00:00:00Z GIT_COMMITTER_DATE=2000-01-01T00:00:00Z
+export GIT_AUTHOR_DATE=${baseCommitDate} GIT_COMMITTER_DATE=${baseCommitDate}
 "$GIT" --git-dir="$snapshot" --work-tree=. commit --quiet --allow-empty --no-verify --message=Start
 chmod -R a+rwX "$snapshot"
 `;

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { isAlive, thisBootId } from '#archive/process-life.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import type { SandboxLabels } from '#sandbox/schema.ts';
 
@@ -17,22 +17,9 @@ export async function reapDead(kind: string, driver: SandboxDriver): Promise<voi
 const ownerOf = (kind: string): string => `${kind}@${hostname()}`;
 
 /** Stands for this process, also after a restart of the machine, when another one may have its number. */
-const thisProcess = (): string => `${process.pid}@${bootId()}`;
+const thisProcess = (): string => `${process.pid}@${thisBootId()}`;
 
 function isRunning(run: string): boolean {
-  const [pid = '', boot] = run.split('@');
-  if (boot !== bootId()) return false;
-  try {
-    return process.kill(Number(pid), 0);
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
+  const [pid, boot] = run.split('@');
+  return boot === thisBootId() && isAlive(Number(pid));
 }

@@ -1,9 +1,10 @@
 import type { Task } from '#benchmarks/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
-import { atLeast, type GradeDeps, type GradingSandbox } from './grading-room.ts';
+import type { GradeDeps, GradingSandbox } from './grade-patch.ts';
 import { openNetwork, policyFor } from './network.ts';
 import { takePatch } from './snapshot.ts';
 import { taskImage } from './task-image.ts';
+import { atLeast } from './task-limits.ts';
 import { firstLine, printedText } from './transcript.ts';
 
 /** A task's own solution does not work. The message says how. */

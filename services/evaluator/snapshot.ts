@@ -2,6 +2,7 @@ import { maxPatchBytes } from '#archive/patch-rules.ts';
 import type { ExecResult, Sandbox } from '#sandbox/sandbox.ts';
 import type { TarEntry } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
+import { baseCommitDate, baseRepositoryFiles } from './base-repository.ts';
 import { decodePatch, type PatchDefect, parsePatch } from './patch.ts';
 import { firstLine, printedText } from './transcript.ts';
 
@@ -101,25 +102,16 @@ function refused(defect: PatchDefect): TakenPatch {
 const identity = {
   GIT_AUTHOR_NAME: 'Clade',
   GIT_AUTHOR_EMAIL: 'clade@localhost',
-  GIT_AUTHOR_DATE: '2000-01-01T00:00:00Z',
+  GIT_AUTHOR_DATE: baseCommitDate,
   GIT_COMMITTER_NAME: 'Clade',
   GIT_COMMITTER_EMAIL: 'clade@localhost',
-  GIT_COMMITTER_DATE: '2000-01-01T00:00:00Z',
+  GIT_COMMITTER_DATE: baseCommitDate,
 };
 
-// What `git init` makes, as files: one process less. The attributes here win over those of the workspace: its files are
-// taken as they are, whatever filters and line endings it asks for. What is excluded is taken none the less when the workspace
-// began with it.
 const emptyRepository = packTar(
-  Object.entries({
-    HEAD: 'ref: refs/heads/main\n',
-    config:
-      '[core]\n\trepositoryformatversion = 0\n\tbare = false\n[user]\n\tname = Agent\n\temail = agent@localhost\n',
-    'info/exclude': '__pycache__/\n*.pyc\n.pytest_cache/\nnode_modules/\n',
-    'info/attributes': '* -text -ident !filter !diff !merge !working-tree-encoding\n',
-    'objects/info/packs': '',
-    'refs/heads/.keep': '',
-  }).map(([path, text]): TarEntry => ({ path, bytes: new TextEncoder().encode(text), executable: false })),
+  Object.entries({ ...baseRepositoryFiles, 'objects/info/packs': '', 'refs/heads/.keep': '' }).map(
+    ([path, text]): TarEntry => ({ path, bytes: new TextEncoder().encode(text), executable: false }),
+  ),
 );
 
 const commitScript = `

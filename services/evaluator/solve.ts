@@ -1,15 +1,16 @@
 import type { Task } from '#benchmarks/schema.ts';
 import type { EgressPermit, EgressPolicy } from '#sandbox/egress/policy.ts';
 import { openRelay } from '#sandbox/relay/relay.ts';
-import { type ExecResult, type Sandbox, type SandboxDriver, SandboxGone } from '#sandbox/sandbox.ts';
+import type { ExecResult, Sandbox, SandboxDriver } from '#sandbox/sandbox.ts';
 import type { Limits, SandboxLabels, TarEntry } from '#sandbox/schema.ts';
 import { packTar } from '#sandbox/tar.ts';
 import { type AgentProgram, commandIn } from './agent-program.ts';
+import { blameAgent } from './blame.ts';
 import { ModelUnavailable, watchModel } from './model-watch.ts';
 import { openNetwork, policyFor } from './network.ts';
 import { commitBase, gitEnv, type TakenPatch, takePatch, whyFailed } from './snapshot.ts';
 import { type ImageNeeds, taskImage } from './task-image.ts';
-import { cutMiddle, maxTranscriptChars, printedText } from './transcript.ts';
+import { cutMiddle, insideNames, maxTranscriptChars, printedText } from './transcript.ts';
 
 /** One agent at work on one repository. Nothing else enters its sandbox. */
 export interface Assignment {
@@ -85,16 +86,6 @@ export async function solve(assignment: Assignment, deps: SolveDeps): Promise<So
 /** For results that would be held against the agent. @throws ModelUnavailable when the model let it down. */
 export function assertModelAnswered({ modelTrouble }: Pick<Solved, 'modelTrouble'>): void {
   if (modelTrouble !== null) throw new ModelUnavailable(`The agent's last model call failed: ${modelTrouble}.`);
-}
-
-/**
- * Decides whose fault it is that a sandbox ended which a program of the agent ran in. Returns when what ran in it ended it,
- * for instance by using up the memory, and the engine is well. @throws the error otherwise.
- */
-export async function blameAgent(error: unknown, deps: Pick<SolveDeps, 'driver' | 'signal'>): Promise<void> {
-  if (!(error instanceof SandboxGone) || error.endedBy !== 'program' || deps.signal.aborted) throw error;
-  const diagnosis = await deps.driver.diagnose();
-  if (!diagnosis.available) throw error;
 }
 
 /** Time for what is not the agent: furnishing the sandbox and taking the patch. */
@@ -200,11 +191,4 @@ function transcriptOf(sandbox: Sandbox, { stdout, stderr }: ExecResult): string 
   const errors =
     stderr.totalBytes === 0 ? '' : `\n=== stderr ===\n${cutMiddle(printedText(stderr), maxTranscriptChars / 4)}`;
   return insideNames(sandbox, cutMiddle(printedText(stdout), maxTranscriptChars) + errors);
-}
-
-/** Text in which files go by the names they have inside, also where the sandbox's root is a directory of the host. */
-export function insideNames(sandbox: Pick<Sandbox, 'path'>, text: string): string {
-  const workspace = sandbox.path('/workspace');
-  const root = workspace.slice(0, -'/workspace'.length);
-  return root === '' ? text : text.replaceAll(root, '');
 }

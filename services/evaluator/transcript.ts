@@ -1,4 +1,4 @@
-import type { Output } from '#sandbox/sandbox.ts';
+import type { Output, Sandbox } from '#sandbox/sandbox.ts';
 
 /** Characters of a transcript that are stored; what is more loses its middle. */
 export const maxTranscriptChars = 400_000;
@@ -42,6 +42,13 @@ export function joinSections(
 export function firstLine(text: string, maxChars = 200): string {
   const line = withoutControls(text).trim().split('\n', 1)[0] ?? '';
   return line.length <= maxChars ? line : `${wholeCharacters(line.slice(0, maxChars - 1))}…`;
+}
+
+/** Text in which files go by the names they have inside, also where the sandbox's root is a directory of the host. */
+export function insideNames(sandbox: Pick<Sandbox, 'path'>, text: string): string {
+  const workspace = sandbox.path('/workspace');
+  const root = workspace.slice(0, -'/workspace'.length);
+  return root === '' ? text : text.replaceAll(root, '');
 }
 
 /** Drops half of a surrogate pair at either end, which a cut may have left. */

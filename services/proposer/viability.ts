@@ -5,11 +5,12 @@ import type { Task } from '#benchmarks/schema.ts';
 import type { Sandbox, SandboxDriver } from '#sandbox/sandbox.ts';
 import type { Limits, SandboxLabels } from '#sandbox/schema.ts';
 import { type AgentProgram, agentImage, BrokenAgent, commandIn, readAgent } from '#services/evaluator/agent-program.ts';
+import { blameAgent } from '#services/evaluator/blame.ts';
 import { evaluate } from '#services/evaluator/evaluate.ts';
 import { parsePatch } from '#services/evaluator/patch.ts';
 import { whyFailed } from '#services/evaluator/snapshot.ts';
-import { assertModelAnswered, blameAgent, insideNames, solve } from '#services/evaluator/solve.ts';
-import { firstLine, printedText } from '#services/evaluator/transcript.ts';
+import { assertModelAnswered, solve } from '#services/evaluator/solve.ts';
+import { firstLine, insideNames, printedText } from '#services/evaluator/transcript.ts';
 import type { Progress } from '#services/worker/control-client.ts';
 import { noteInstruction, noteLine } from './prompts.ts';
 

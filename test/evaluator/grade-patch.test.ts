@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -14,12 +14,13 @@ const signal = new AbortController().signal;
 
 /** A git that reads another name in a patch than is there. */
 function gitThatReads(from: string, to: string): string {
+  return binWith('git', `#!/bin/sh\nsed 's/${from}/${to}/g' | PATH=/usr/bin:/bin:/usr/local/bin git "$@"\n`);
+}
+
+/** A path on which a program is another. */
+function binWith(program: string, instead: string): string {
   const bin = mkdtempSync(path.join(directory, 'bin-'));
-  writeFileSync(
-    path.join(bin, 'git'),
-    `#!/bin/sh\nsed 's/${from}/${to}/g' | PATH=/usr/bin:/bin:/usr/local/bin git "$@"\n`,
-  );
-  chmodSync(path.join(bin, 'git'), 0o755);
+  writeFileSync(path.join(bin, program), instead, { mode: 0o755 });
   return `${bin}:/usr/local/bin:/usr/bin:/bin`;
 }
 
@@ -51,5 +52,19 @@ new mode 100755
 `;
     const verdict = await gradePatch(task, patch, where, { driver: createProcess(), signal });
     expect(verdict).toMatchObject({ kind: 'graded', grade: { resolved: true } });
+  });
+
+  it.each([71, 1, 126, 255])(
+    'takes exit code %i of tests for theirs, whatever they say of themselves',
+    async (code) => {
+      const patch = sumFix.replace('a + b', `process.exit(${code})`);
+      const verdict = await gradePatch(sumTask(), patch, where, { driver: createProcess(), signal });
+      expect(verdict).toMatchObject({ kind: 'graded', grade: { resolved: false } });
+    },
+  );
+
+  it('holds it against nobody when there is no room for the files of a grade', async () => {
+    const driver = createProcess({ path: binWith('tar', '#!/bin/sh\nexit 2\n') });
+    await expect(gradePatch(sumTask(), sumFix, where, { driver, signal })).rejects.toThrow('could not be set up');
   });
 });
