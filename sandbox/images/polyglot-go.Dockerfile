@@ -1,6 +1,7 @@
 # Adds what the Go exercises of the polyglot benchmark run their tests with, to be used without a network.
 FROM clade/base:1
-RUN echo 'deb http://deb.debian.org/debian bookworm-backports main' > /etc/apt/sources.list.d/backports.list \
+RUN mirror=$(grep -ohE 'https?://[^ ]+/debian/?( |$)' -r /etc/apt/sources.list* | head -n 1) \
+  && echo "deb $mirror bookworm-backports main" > /etc/apt/sources.list.d/backports.list \
   && apt-get update \
   && apt-get install -y --no-install-recommends golang-1.23-go \
   && rm -rf /var/lib/apt/lists/*

@@ -2,7 +2,8 @@
 # the libraries that their build.gradle files name, but for RxJava. There is no Gradle; org.json is one that was rewritten.
 FROM clade/base:1 AS jars
 WORKDIR /jars
-RUN echo 'deb http://deb.debian.org/debian trixie main' > /etc/apt/sources.list.d/trixie.list \
+RUN mirror=$(grep -ohE 'https?://[^ ]+/debian/?( |$)' -r /etc/apt/sources.list* | head -n 1) \
+  && echo "deb $mirror trixie main" > /etc/apt/sources.list.d/trixie.list \
   && apt-get update \
   && apt-get download -t trixie junit5/trixie libassertj-core-java/trixie libbyte-buddy-java/trixie \
     libopentest4j-java libopentest4j-reporting-java libapiguardian-java libpicocli-java libunivocity-parsers-java \

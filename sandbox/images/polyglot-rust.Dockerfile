@@ -2,7 +2,8 @@
 # crates below among Debian's, and no others. (An older ppv-lite86 saves what uses rand from compiling syn.)
 FROM clade/base:1 AS crates
 WORKDIR /crates
-RUN echo 'deb http://deb.debian.org/debian trixie main' > /etc/apt/sources.list.d/trixie.list \
+RUN mirror=$(grep -ohE 'https?://[^ ]+/debian/?( |$)' -r /etc/apt/sources.list* | head -n 1) \
+  && echo "deb $mirror trixie main" > /etc/apt/sources.list.d/trixie.list \
   && apt-get update \
   && apt-get install -s -t trixie --no-install-recommends librust-time-dev librust-anyhow-dev librust-rand-dev \
     librust-num-bigint-dev librust-num-traits-dev librust-itertools-dev librust-permutohedron-dev \
