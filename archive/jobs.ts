@@ -57,19 +57,27 @@ export class Jobs {
   /** Gives the job back, to be taken from `notBeforeMs` on. `infra`: the harness failed, which is counted. */
   release(lease: Lease, given: { reason: string; infra: boolean; notBeforeMs: number }, nowMs: number): boolean {
     return this.#db.write(() => {
+      const holder = this.get(lease.jobId)?.worker;
       const row = this.#db.get<{ run_id: RunId }>(
         `UPDATE jobs SET state = 'ready', worker = NULL, lease_until = NULL, not_before = ?, infra_failures = infra_failures + ?
          WHERE id = ? AND epoch = ? AND state = 'leased' RETURNING run_id`,
         ...[given.notBeforeMs, given.infra ? 1 : 0, lease.jobId, lease.epoch],
       );
       if (row) this.#requeued(row.run_id, lease.jobId, given.reason, nowMs);
+      if (row && given.infra && holder) this.#failedAt(lease.jobId, holder, given.reason, nowMs);
       return row !== undefined;
     });
   }
 
-  /** Forgets the harness's failures at the run's open jobs: those that wait may be taken at once. */
+  /** Where the job came back from without a result, oldest first: the harness failed, or a lease ended. */
+  failures(id: JobId): JobFailure[] {
+    return this.#db.all<JobFailure>('SELECT worker, reason, at FROM job_failures WHERE job_id = ? ORDER BY id', id);
+  }
+
+  /** Forgets the harness's failures at the run's open jobs: those that wait may be taken at once, by anybody. */
   forgive(runId: RunId): void {
     this.#db.write(() => {
+      for (const { id } of this.open(runId)) this.#db.run('DELETE FROM job_failures WHERE job_id = ?', id);
       const sql = `UPDATE jobs INDEXED BY jobs_open SET infra_failures = 0, not_before = 0
                    WHERE state IN ('ready', 'leased') AND run_id = ?`;
       this.#db.run(sql, runId);
@@ -77,14 +85,16 @@ export class Jobs {
   }
 
   /** Takes the job from a worker that never gave it back: ready again, and the worker's epoch is worth nothing. */
-  expire(id: JobId, nowMs: number): boolean {
+  expire(id: JobId, nowMs: number, reason = 'its lease ended'): boolean {
     return this.#db.write(() => {
+      const holder = this.get(id)?.worker;
       const row = this.#db.get<{ run_id: RunId }>(
         `UPDATE jobs SET state = 'ready', epoch = epoch + 1, worker = NULL, lease_until = NULL
          WHERE id = ? AND state = 'leased' RETURNING run_id`,
         id,
       );
-      if (row) this.#requeued(row.run_id, id, 'its lease ended', nowMs);
+      if (row) this.#requeued(row.run_id, id, reason, nowMs);
+      if (row && holder) this.#failedAt(id, holder, reason, nowMs);
       return row !== undefined;
     });
   }
@@ -180,10 +190,23 @@ export class Jobs {
     this.#events.append(job.runId, { kind: 'proposal-settled', ...settled }, nowMs);
   }
 
+  #failedAt(id: JobId, worker: string, reason: string, nowMs: number): void {
+    const sql = 'INSERT INTO job_failures (job_id, worker, reason, at) VALUES (?, ?, ?, ?)';
+    this.#db.run(sql, id, worker, reason, nowMs);
+  }
+
   #requeued(runId: RunId, job: JobId, reason: string, nowMs: number): void {
     const data: EventData = { kind: 'job-requeued', job, reason };
     this.#events.append(runId, data, nowMs);
   }
+}
+
+/** A job that came back from a worker without a result. */
+export interface JobFailure {
+  worker: string;
+  reason: string;
+  /** Milliseconds since the epoch. */
+  at: number;
 }
 
 /** A job that has just ended, with what its calls have cost so far. */
@@ -211,6 +234,7 @@ interface JobRow {
   lease_until: number | null;
   not_before: number;
   infra_failures: number;
+  resource_class: string;
 }
 
 function toJob(row: JobRow): Job {
@@ -223,5 +247,6 @@ function toJob(row: JobRow): Job {
     leaseUntil: row.lease_until,
     notBefore: row.not_before,
     infraFailures: row.infra_failures,
+    resourceClass: row.resource_class,
   };
 }

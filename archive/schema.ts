@@ -331,8 +331,25 @@ export const Job = z.object({
   leaseUntil: z.int().nullable(),
   notBefore: z.int(),
   infraFailures: z.int(),
+  /** What a worker must have to do it: `cpu`, or the name of what GPUs its task needs. */
+  resourceClass: z.string(),
 });
 export type Job = z.infer<typeof Job>;
+
+/** What an operator wants of a worker. `draining` and `removed` workers leave; removed ones are not let in again. */
+export const WorkerDesired = z.enum(['active', 'cordoned', 'draining', 'removed']);
+export type WorkerDesired = z.infer<typeof WorkerDesired>;
+
+/** What is kept of a worker. `instance` is the process that last came under the name; `description` is what it said of itself. */
+export interface StoredWorker {
+  name: string;
+  instance: string;
+  description: unknown;
+  desired: WorkerDesired;
+  /** Milliseconds since the epoch; the last one to the minute. */
+  firstSeenMs: number;
+  lastSeenMs: number;
+}
 
 /** How a trial ended, as a worker reports it. Texts are stored as blobs. */
 export const TrialResult = z.object({

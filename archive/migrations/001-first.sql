@@ -65,6 +65,7 @@ CREATE TABLE jobs (
   lease_until INTEGER,
   not_before INTEGER NOT NULL DEFAULT 0,
   infra_failures INTEGER NOT NULL DEFAULT 0,
+  resource_class TEXT NOT NULL DEFAULT 'cpu',
   budget_uusd INTEGER,
   spent_uusd INTEGER NOT NULL DEFAULT 0,
   reserved_uusd INTEGER NOT NULL DEFAULT 0,
@@ -72,6 +73,26 @@ CREATE TABLE jobs (
   CHECK (budget_uusd IS NULL OR spent_uusd + reserved_uusd <= budget_uusd)
 ) STRICT;
 CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('ready', 'leased');
+
+-- Where a job came back from without a result, and why. Forgotten when an operator resumes the run.
+CREATE TABLE job_failures (
+  id INTEGER PRIMARY KEY,
+  job_id TEXT NOT NULL REFERENCES jobs (id),
+  worker TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX job_failures_by_job ON job_failures (job_id);
+
+-- Every worker that joined and was not forgotten since. What it does at the moment is not stored.
+CREATE TABLE workers (
+  name TEXT PRIMARY KEY,
+  instance TEXT NOT NULL,
+  description TEXT NOT NULL,
+  desired TEXT NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE proposals (
   id TEXT PRIMARY KEY REFERENCES jobs (id),

@@ -2,20 +2,22 @@ import type { Doorbell, Queue } from './queue.ts';
 
 /** The queue of a service that is control and worker in one process. */
 export function createMemoryQueue(): Queue {
-  const waiting: Doorbell[] = [];
+  const waiting = new Map<string, Doorbell[]>();
   const wakeups = new Set<() => void>();
 
   return {
     async ring(doorbell) {
-      if (!waiting.some(({ jobId }) => jobId === doorbell.jobId)) waiting.push(doorbell);
+      const others = of(doorbell.resourceClass);
+      if (!others.some(({ jobId }) => jobId === doorbell.jobId)) others.push(doorbell);
       for (const wake of wakeups) wake();
     },
 
-    async listen(handler, { slots, signal }) {
+    async listen(handler, { resourceClass, slots, signal }) {
+      const rings = of(resourceClass);
       const underWay = new Set<Promise<void>>();
       while (!signal.aborted) {
-        while (underWay.size < slots && waiting.length > 0) {
-          const done: Promise<void> = handler(waiting.shift()!).finally(() => underWay.delete(done));
+        while (underWay.size < slots && rings.length > 0) {
+          const done: Promise<void> = handler(rings.shift()!).finally(() => underWay.delete(done));
           underWay.add(done);
         }
         await Promise.race([rung(wakeups, signal), ...(underWay.size >= slots ? underWay : [])]);
@@ -23,6 +25,12 @@ export function createMemoryQueue(): Queue {
       await Promise.allSettled(underWay);
     },
   };
+
+  function of(resourceClass: string): Doorbell[] {
+    const rings = waiting.get(resourceClass) ?? [];
+    waiting.set(resourceClass, rings);
+    return rings;
+  }
 }
 
 /** Resolves at the next ring, or when the signal aborts. */

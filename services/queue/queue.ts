@@ -3,6 +3,8 @@ import type { JobId } from '#archive/schema.ts';
 /** A hint that a job may be had. It promises nothing: the job's row decides. */
 export interface Doorbell {
   jobId: JobId;
+  /** What it takes to do the job: only workers that have it listen for it. */
+  resourceClass: string;
 }
 
 /**
@@ -12,11 +14,11 @@ export interface Doorbell {
 export interface Queue {
   ring(doorbell: Doorbell): Promise<void>;
   /**
-   * Calls `handler` for doorbells, at most `slots` (Infinity: without bound) at a time, until the signal aborts; then resolves once the handlers
-   * under way have returned. A handler must not throw: what goes wrong in a job ends up in its row.
+   * Calls `handler` for doorbells of a class, at most `slots` (Infinity: without bound) at a time, until the signal aborts; then
+   * resolves once the handlers under way have returned. A handler must not throw: what goes wrong in a job ends up in its row.
    */
   listen(
     handler: (doorbell: Doorbell) => Promise<void>,
-    options: { slots: number; signal: AbortSignal },
+    options: { resourceClass: string; slots: number; signal: AbortSignal },
   ): Promise<void>;
 }

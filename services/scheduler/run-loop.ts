@@ -91,7 +91,8 @@ export class RunLoop {
       { ...decision, durationUs },
       { ...this.#withJob(decision.action, decision.ordinal, spec), ...finishState(decision.action, state) },
     );
-    if (jobId !== null) void this.#queue.ring({ jobId });
+    const job = jobId === null ? null : this.#archive.jobs.get(jobId);
+    if (job !== null) void this.#queue.ring({ jobId: job.id, resourceClass: job.resourceClass });
     return jobId !== null;
   }
 

@@ -231,7 +231,8 @@ export class Scheduler implements Disposable {
       for (const runId of [...this.#stumbles.keys()]) this.#turn(runId, this.#loops.get(runId)!, full);
       if (full) return;
       this.#leases.sweep();
-      for (const { id } of archive.jobs.ready(null, clock())) void queue.ring({ jobId: id });
+      for (const { id, resourceClass } of archive.jobs.ready(null, clock()))
+        void queue.ring({ jobId: id, resourceClass });
     });
   }
 

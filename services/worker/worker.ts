@@ -31,6 +31,7 @@ export interface WorkerOptions {
  */
 export async function work(options: WorkerOptions, { stop, abandon }: { stop: AbortSignal; abandon: AbortSignal }) {
   await options.queue.listen(({ jobId }) => workOn(jobId, options, stop, abandon), {
+    resourceClass: 'cpu',
     slots: options.slots,
     signal: stop,
   });

@@ -69,7 +69,7 @@ describe.each(queues)('the %s queue', (_name, open) => {
       started.resolve();
       await release.promise;
     };
-    const listening = queue.listen(handler, { slots: 1, signal: stop.signal }).then(() => {
+    const listening = queue.listen(handler, { resourceClass: 'cpu', slots: 1, signal: stop.signal }).then(() => {
       ended = true;
     });
     await queue.ring(bell(1));
@@ -83,12 +83,12 @@ describe.each(queues)('the %s queue', (_name, open) => {
 });
 
 function bell(n: number): Doorbell {
-  return { jobId: `rabcdef-t${n}` };
+  return { jobId: `rabcdef-t${n}`, resourceClass: 'cpu' };
 }
 
 function listen(queue: Queue, slots: number, handler: (doorbell: Doorbell) => Promise<void>): AsyncDisposable {
   const stop = new AbortController();
-  const listening = queue.listen(handler, { slots, signal: stop.signal });
+  const listening = queue.listen(handler, { resourceClass: 'cpu', slots, signal: stop.signal });
   return {
     async [Symbol.asyncDispose]() {
       stop.abort();

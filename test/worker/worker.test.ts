@@ -88,7 +88,7 @@ function aWorker(client: ControlClient) {
     log: createLog('silent'),
   };
   const working = work(options, { stop: stop.signal, abandon: abandon.signal });
-  void queue.ring({ jobId: 'r000000-t1' });
+  void queue.ring({ jobId: 'r000000-t1', resourceClass: 'cpu' });
   return {
     working,
     stop: () => stop.abort(),
