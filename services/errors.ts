@@ -9,6 +9,9 @@ const statusOfCode = {
   'too-slow': 408,
   'wrong-state': 409,
   'home-in-use': 409,
+  'worker-refused': 409,
+  'worker-name-taken': 409,
+  'worker-unknown': 410,
   'idempotency-conflict': 409,
   'too-large': 413,
   'not-json': 415,
@@ -43,10 +46,10 @@ export class CladeError extends Error {
   override name = 'CladeError';
   readonly code: ErrorCode;
   readonly status: number;
-  /** 2: the request was wrong, or something it needs is missing. 1: it was tried, and did not work out. */
-  readonly exitCode: 1 | 2;
+  /** 2: the request was wrong, or something it needs is missing. 1: it was tried, and did not work out. 128 and more: interrupted. */
+  readonly exitCode: number;
 
-  constructor(code: ErrorCode, message: string, options: { exitCode?: 1 | 2; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { exitCode?: number; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.code = code;
     this.status = statusOfCode[code];

@@ -24,6 +24,8 @@ export async function readHarbor(
   options: HarborImport = {},
 ): Promise<Pick<Suite, 'tasks' | 'excluded'>> {
   const folders = await taskFolders(place);
+  for (const name of await foldersWithoutTask(place, folders))
+    options.onWarning?.(`${name}/ has no task.toml: passed over`);
   if (folders.length === 0)
     throw new SuiteError(`${place} has no task in it: give a folder with a task.toml, or a folder of such folders`);
   const tasks: Suite['tasks'] = [];
@@ -51,6 +53,14 @@ export async function taskFolders(place: string): Promise<{ id: string; dir: str
   const found: { id: string; dir: string }[] = [];
   for (const id of names) if (await isFile(join(place, id, 'task.toml'))) found.push({ id, dir: join(place, id) });
   return found.length === 0 && names.includes('tasks') ? await taskFolders(join(place, 'tasks')) : found;
+}
+
+/** What else is beside the tasks. */
+async function foldersWithoutTask(place: string, tasks: readonly { id: string; dir: string }[]): Promise<string[]> {
+  const isAmong = tasks.some(({ id, dir }) => dir === join(place, id));
+  if (!isAmong) return [];
+  const known = new Set(tasks.map(({ id }) => id));
+  return (await foldersIn(place)).filter((name) => !known.has(name)).sort();
 }
 
 async function foldersIn(place: string): Promise<string[]> {

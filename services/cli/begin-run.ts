@@ -66,6 +66,11 @@ async function beginHere(
     await using service = await compose(config);
     const { id } = await service.scheduler.createRun(spec, Date.now());
     terminal.say(`Run ${id} goes on in this process; its data is in ${config.home}.`);
+    const others = service.archive.runs.list().filter((other) => other.id !== id && !isOver(other));
+    if (others.length > 0) {
+      const named = others.map((other) => `${other.id} (${other.state})`).join(', ');
+      terminal.say(`Unfinished runs of this data directory go on beside it: ${named}.`);
+    }
     run = await follow(embeddedRun(service, id), terminal, { json, signal: interrupt.signal });
     if (interrupt.signal.aborted) terminal.say(ENDING);
   }

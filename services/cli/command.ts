@@ -59,6 +59,13 @@ export function asCount(text: string): number {
   return Number(text);
 }
 
+/** Parses a whole number that is more than 0. */
+export function asPositiveCount(text: string): number {
+  const count = asCount(text);
+  if (count === 0) throw new InvalidArgumentError('At least 1 is needed.');
+  return count;
+}
+
 /** Parses a port; 0 takes any that is free. */
 export function asPort(text: string): number {
   const port = asCount(text);

@@ -11,7 +11,7 @@ import { compose } from '#services/compose.ts';
 import type { Config } from '#services/config.ts';
 import { CladeError } from '#services/errors.ts';
 import { replay } from '#services/scheduler/replay.ts';
-import { asCount, type CommonOptions, command, followingConfig, typed } from './command.ts';
+import { asCount, asPositiveCount, type CommonOptions, command, followingConfig, typed } from './command.ts';
 import { type Summary, summaryOf } from './demo-summary.ts';
 import { agentTable, summaryText } from './demo-text.ts';
 import { ENDING, embeddedRun, follow } from './follow.ts';
@@ -51,7 +51,7 @@ interface Outcome {
 export function demoCommand(terminal: Terminal): Command {
   return command('demo', 'evolve the seed agent with the rehearsal model: offline, without a key, in about a minute')
     .option('--seed <n>', 'random seed', asCount, 1)
-    .option('--slots <n>', 'jobs under way at once; with 1 the same seed gives the same lineage', asCount, 2)
+    .option('--slots <n>', 'jobs under way at once; with 1 the same seed gives the same lineage', asPositiveCount, 2)
     .option('--trials <n>', 'budget of trials', asCount, BUDGET.trials)
     .option('--proposals <n>', 'budget of proposals', asCount, BUDGET.proposals)
     .option('--sandbox <driver>', 'bubblewrap, docker or process (default: bubblewrap where it works)')

@@ -22,6 +22,8 @@ export interface GradeRun {
   limits: Limits;
   defences: Defences;
   verdicts: VerdictStore;
+  /** What has a verdict is graded again. */
+  force: boolean;
   /** Directories: of the logs, and of the report. */
   out: string;
   reports: string;

@@ -12,7 +12,7 @@ import { failureSign, fileNameOf, taskLogs, writeTaskLogs } from '#services/eval
 import { type Graded, gradeBatch, type Submission } from '#services/evaluator/grade-batch.ts';
 import type { Defences } from '#services/evaluator/grade-patch.ts';
 import { VerdictStore } from '#services/evaluator/verdict-store.ts';
-import { asCount, asNumber, type CommonOptions, command, configOf, typed } from './command.ts';
+import { asNumber, asPositiveCount, type CommonOptions, command, configOf, typed } from './command.ts';
 import { type Dataset, idsNamed, openDataset, openPredictions } from './grade-input.ts';
 import { type GradeRun, gradeReport, progressText, summaryText } from './grade-text.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -55,7 +55,7 @@ export function gradeCommand(terminal: Terminal): Command {
     .requiredOption('--predictions <file|gold>', "JSON lines, list or object; gold: the tasks' own solutions")
     .option('--form <kind>', 'form of a dataset that is no suite (default: swe-bench)')
     .option('--run-id <id>', 'name for the report and the logs (default: the time)')
-    .option('--workers <n>', 'tasks graded at once', asCount, 4)
+    .option('--workers <n>', 'tasks graded at once', asPositiveCount, 4)
     .option('--ids <a,b|file|subset>', 'only these tasks')
     .addOption(new Option('--grader <version>', "whose rules, for SWE-bench's tasks").choices(['v5', 'v4.1']))
     .addOption(onOff('firewall', 'leave out parts of a patch that can bend a test run'))
@@ -81,7 +81,7 @@ async function grade(flags: GradeFlags, terminal: Terminal): Promise<void> {
   terminal.say(`Grading ${submissions.length} predictions with ${run.driver.name}, ${flags.workers} at once.`);
   const batch = gradeBatch(submissions, {
     ...{ driver: run.driver, limits: run.limits, defences: run.defences, verdicts: run.verdicts },
-    ...{ workers: flags.workers, force: flags.force ?? false, signal: interrupt.signal },
+    ...{ workers: flags.workers, force: run.force, signal: interrupt.signal },
     egress: configOf(terminal, { home: flags.home }).egress,
     onProgress: (line) => terminal.say(`  ${plainLine(line)}`),
     onResult: async (graded) => {
@@ -122,6 +122,7 @@ async function prepare(flags: GradeFlags, terminal: Terminal): Promise<GradeRun>
     model: [...predictions.values()][0]?.model ?? '',
     startedMs: Date.now(),
     ...{ dataset, predictions, driver, out, reports },
+    force: flags.force ?? false,
     limits: limitsOf(flags),
     defences: defencesOf(flags),
     verdicts: new VerdictStore(join(home, 'verdicts')),
@@ -211,10 +212,10 @@ async function ended(batch: Promise<unknown>, signal: AbortSignal): Promise<'don
   }
 }
 
-function interrupted({ graded, id }: GradeRun, total: number, exitCode: number, terminal: Terminal): void {
+function interrupted({ graded, id, force }: GradeRun, total: number, exitCode: number, terminal: Terminal): void {
   terminal.exitCode = exitCode;
   const kept = graded.filter(({ kind }) => kind === 'verdict').length;
   terminal.say(
-    `Ended after ${graded.length} of ${total}. ${kept} verdicts are kept: the same command with --run-id ${id} goes on from there.`,
+    `Ended after ${graded.length} of ${total}. ${kept} verdicts are kept: the same command with --run-id ${id} goes on from there${force ? ' (without --force)' : ''}.`,
   );
 }

@@ -7,7 +7,7 @@ import { type SandboxDriver, SandboxUnavailable } from '#sandbox/sandbox.ts';
 import { CladeError } from '#services/errors.ts';
 import { taskImage } from '#services/evaluator/task-image.ts';
 import { SuiteShelf } from '#services/suite-shelf.ts';
-import { asCount, type CommonOptions, command, commandGroup, configOf } from './command.ts';
+import { asPositiveCount, type CommonOptions, command, commandGroup, configOf } from './command.ts';
 import { type Interrupt, onInterrupt } from './interrupt.ts';
 import { plainLine } from './plain-text.ts';
 import { table } from './table.ts';
@@ -33,7 +33,7 @@ export function imagesCommand(terminal: Terminal): Command {
     'get images before they are needed: those of a suite with all that its tasks need, or by name',
   )
     .argument('<suite|image...>', 'names of suites or images')
-    .option('--at-once <n>', 'how many at once', asCount, 4)
+    .option('--at-once <n>', 'how many at once', asPositiveCount, 4)
     .action((names: string[], options: CommonOptions & { atOnce: number }) => pullAll(names, options, terminal));
   const prune = command(
     'prune',
@@ -101,7 +101,7 @@ async function pullAll(
   const named = names.filter((name) => !known.has(name));
   const driver = await dockerHere(terminal, home);
   using interrupt = onInterrupt(terminal, 'Ending.');
-  const pulling: Pulling = { driver, atOnce: Math.max(1, atOnce), interrupt, terminal };
+  const pulling: Pulling = { driver, atOnce, interrupt, terminal };
   const began = Date.now();
   const plain = tasks.filter(({ environment }) => environment.length === 0).map(({ image }) => image);
   const pulled = await prepull([...named, ...plain], pulling);
@@ -172,6 +172,13 @@ async function pruneSome(
   if (all && olderThan !== undefined)
     throw new CladeError('invalid-request', '--all means however young: leave out --all or --older-than.');
   const { images } = await dockerHere(terminal, home);
+  const known = new Set((await images.list()).flatMap((image) => [image.id, ...image.names]));
+  const unknown = names.filter((name) => !known.has(name));
+  if (unknown.length > 0)
+    throw new CladeError(
+      'not-found',
+      `There is no image ${unknown.join(' or ')}. "clade images" lists those that are ours.`,
+    );
   const isAnyAge = all || (names.length > 0 && olderThan === undefined);
   const pruned = await images.prune({
     ...(isAnyAge ? {} : { usedBeforeMs: Date.now() - (olderThan ?? PRUNED_AFTER_DAYS * DAY_MS) }),
@@ -203,10 +210,13 @@ async function dockerHere(terminal: Terminal, home: string | undefined): Promise
   return { ...docker, images: docker.images };
 }
 
-async function unlessInterrupted<T>({ signal }: Interrupt, work: () => Promise<T>): Promise<T> {
+async function unlessInterrupted<T>({ signal, exitCode }: Interrupt, work: () => Promise<T>): Promise<T> {
   return await work().catch((error: unknown) => {
     if (signal.aborted)
-      throw new CladeError('shutting-down', 'Ended before all images were here.', { exitCode: 1, cause: error });
+      throw new CladeError('shutting-down', 'Ended before all images were here.', {
+        exitCode: exitCode(),
+        cause: error,
+      });
     throw error;
   });
 }

@@ -53,7 +53,7 @@ export function withRunOptions(command: Command): Command {
     .option('--diagnosis-model <name>', 'model that says what to improve')
     .option('--edit-model <name>', 'model that edits agents')
     .option('--usd <n>', 'budget of model spend in dollars', asNumber)
-    .option('--trials <n>', 'budget of trials', asNumber)
+    .option('--trials <n>', 'budget of trials, without those of the final measure', asNumber)
     .option('--proposals <n>', 'budget of proposals', asNumber)
     .option('--agents <n>', 'largest lineage', asNumber)
     .option('--hours <n>', 'budget of wall-clock hours', asNumber)

@@ -9,7 +9,7 @@ import { CladeError } from '#services/errors.ts';
 import { NO_REFERENCE, type TaskValidation, type Validation, validateSuite } from '#services/evaluator/validate.ts';
 import { figuresByLanguage, type LanguageFigures } from '#services/evaluator/validation-figures.ts';
 import { SuiteShelf } from '#services/suite-shelf.ts';
-import { asCount, type CommonOptions, command, commandGroup, configOf } from './command.ts';
+import { asPositiveCount, type CommonOptions, command, commandGroup, configOf } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
 import { plainLine } from './plain-text.ts';
 import { suiteCheckCommand } from './suite-check.ts';
@@ -55,7 +55,7 @@ export function suiteCommand(terminal: Terminal): Command {
   const validate = command('validate', 'grade the reference solution and the empty patch of every task')
     .argument('[suite]', 'name, or directory of a suite', 'katas')
     .option('--sandbox <driver>', SANDBOXES.join(', '), 'auto')
-    .option('--slots <n>', 'tasks graded at once', asCount, 2)
+    .option('--slots <n>', 'tasks graded at once', asPositiveCount, 2)
     .action((name: string, options: ValidateFlags) => validateOne(name, options, terminal));
   return commandGroup('suite', 'list, import and validate suites', [
     list,
@@ -129,13 +129,15 @@ async function validateOne(
   const began = Date.now();
   const validation = await validateSuite(suite, {
     driver,
-    concurrency: Math.max(1, slots),
+    concurrency: slots,
     signal: interrupt.signal,
     egress,
     onResult,
   }).catch((error: unknown) => {
     if (interrupt.signal.aborted)
-      throw new CladeError('shutting-down', `Ended after ${done} of ${suite.tasks.length} tasks.`, { exitCode: 1 });
+      throw new CladeError('shutting-down', `Ended after ${done} of ${suite.tasks.length} tasks.`, {
+        exitCode: interrupt.exitCode(),
+      });
     throw error;
   });
   if (!isValid(validation)) terminal.exitCode = 1;
