@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { startBubblewrap } from './bubblewrap-start.ts';
-import { type CgroupPlace, createCgroup, findCgroupPlace, removeEmptyCgroups } from './cgroups.ts';
+import { type CgroupPlace, createCgroup, endCgroups, findCgroupPlace } from './cgroups.ts';
 import { type Diagnosis, type Sandbox, type SandboxDriver, SandboxUnavailable } from './sandbox.ts';
 import type { SandboxLabels, SandboxSpec } from './schema.ts';
 
@@ -40,11 +40,12 @@ export function createBubblewrap({ bwrap = 'bwrap' }: BubblewrapOptions = {}): S
     async reap(owner, isAlive) {
       const dead = [...opened].filter(([, { labels }]) => labels.owner === owner && !isAlive(labels));
       for (const [, { sandbox }] of dead) await sandbox?.[Symbol.asyncDispose]();
-      // Of a crashed owner only groups stay, since its sandboxes ended with it; groups in use cannot be removed.
+      // Of a crashed owner groups stay; its sandboxes ended with it, but for a bwrap that had only just begun: until it is bound
+      // to the life of its parent, what it has forked waits for it for ever.
       const groups = await place();
       const isLeft = (name: string): boolean =>
         name.startsWith(idPrefix(owner)) && !opened.has(name) && !isOpening(name);
-      const left = groups === undefined ? [] : await removeEmptyCgroups(groups, isLeft);
+      const left = groups === undefined ? [] : await endCgroups(groups, isLeft);
       return [...dead.map(([id]) => id), ...left];
     },
   };

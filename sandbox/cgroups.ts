@@ -61,18 +61,30 @@ export async function createCgroup(place: CgroupPlace, name: string, limits: Lim
   };
 }
 
-/** Removes those of the groups that no process is in; gives their names. The dying are waited for a little. */
-export async function removeEmptyCgroups(place: CgroupPlace, isMeant: (name: string) => boolean): Promise<string[]> {
+/** Kills what is in those of the groups, and removes them; gives their names. The dying are waited for a little. */
+export async function endCgroups(place: CgroupPlace, isMeant: (name: string) => boolean): Promise<string[]> {
   const left = new Set<string>();
   for (const directory of place.directories) {
     for (const name of await readdir(directory).catch(() => [])) if (isMeant(name)) left.add(name);
   }
   const removed: string[] = [];
   for (const name of left) {
-    const done = await removeGroups(place.directories.map((directory) => path.join(directory, name)));
-    if (done) removed.push(name);
+    const directories = place.directories.map((directory) => path.join(directory, name));
+    for (const directory of directories) await killAllIn(directory);
+    if (await removeGroups(directories)) removed.push(name);
   }
   return removed;
+}
+
+async function killAllIn(group: string): Promise<void> {
+  const ids = await readFile(path.join(group, 'cgroup.procs'), 'utf8').catch(() => '');
+  for (const id of ids.split('\n').filter((line) => line !== '')) {
+    try {
+      process.kill(Number(id), 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  }
 }
 
 /** The groups this process is in, by the kind of limit; under cgroup v2 the kind is empty. */

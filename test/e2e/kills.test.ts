@@ -23,19 +23,28 @@ interface Case {
   available: boolean;
 }
 
+/** `CLADE_TEST_KILLS=3` for three times as many moments as there is time for in a run of all tests. */
+const times = Number(process.env.CLADE_TEST_KILLS ?? '1');
+
 /** Most moments with plain processes, which take the least time to begin again; the others show that nothing of them is left. */
 const cases: Case[] = [
-  { sandbox: 'process', kills: 50, trials: 90, withGit: false, available: true },
-  { sandbox: 'process', kills: 30, trials: 30, withGit: true, available: true },
-  { sandbox: 'bubblewrap', kills: 12, trials: 20, withGit: false, available: inject('bubblewrap').available },
-  { sandbox: 'docker', kills: 12, trials: 20, withGit: false, available: inject('docker').available },
+  { sandbox: 'process', kills: 16 * times, trials: 30 * times, withGit: false, available: true },
+  { sandbox: 'process', kills: 10 * times, trials: 12 * times, withGit: true, available: true },
+  {
+    sandbox: 'bubblewrap',
+    kills: 5 * times,
+    trials: 8 * times,
+    withGit: false,
+    available: inject('bubblewrap').available,
+  },
+  { sandbox: 'docker', kills: 5 * times, trials: 8 * times, withGit: false, available: inject('docker').available },
 ];
 
 describe.each(cases)('a run in $sandbox sandboxes', ({ sandbox, kills, trials, withGit, available }) => {
   it.skipIf(!available)(
     `loses nothing when the service${withGit ? ' and its git are' : ' is'} killed at ${kills} seeded moments`,
     {
-      timeout: 900_000,
+      timeout: 900_000 * times,
     },
     async () => {
       await createDrivers()[sandbox].prepare('clade/base:1');

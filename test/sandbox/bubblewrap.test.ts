@@ -1,6 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, test } from 'vitest';
+import { createBubblewrap } from '#sandbox/bubblewrap.ts';
+import { type CgroupPlace, createCgroup, findCgroupPlace, joining } from '#sandbox/cgroups.ts';
 
 const PROGRAM = fileURLToPath(new URL('./bubblewrap-for-others.ts', import.meta.url));
 const NOBODY = 65534;
@@ -30,5 +34,26 @@ describe.skipIf(!inject('bubblewrap').available || !canRunAsNobody())('bubblewra
     expect(printed.timedOut).toBe(true);
     // The two of bwrap, the shell, ls and grep.
     expect(printed.after).toBeLessThanOrEqual(5);
+  });
+});
+
+const place = await findCgroupPlace();
+
+describe.skipIf(!inject('bubblewrap').available || place === undefined)('what a crash cut short', () => {
+  // bwrap forks before it binds its child to its own life; killed between the two, it leaves a child that waits for ever.
+  test('is ended by the next start of the same owner, however little of it had begun', async () => {
+    const owner = randomUUID();
+    const past = spawn('true');
+    await once(past, 'exit');
+    const prefix = createHash('sha256').update(owner).digest('hex').slice(0, 12);
+    const id = `clade-${prefix}-${past.pid}-0`;
+    const limits = { cpus: 1, memoryMiB: 64, pids: 16, diskMiB: 1 };
+    const group = await createCgroup(place as CgroupPlace, id, limits);
+    const [file = '', ...args] = joining(group, ['sleep', '1000']);
+    const left = spawn(file, [...args], { stdio: 'ignore' });
+    const ended = once(left, 'exit');
+    await expect.poll(() => execFileSync('cat', [...group.joinFiles]).toString()).toContain(String(left.pid));
+    expect(await createBubblewrap().reap(owner, () => false)).toEqual([id]);
+    expect(await ended).toEqual([null, 'SIGKILL']);
   });
 });
