@@ -12,6 +12,7 @@ export interface Doorbell {
  * every job that stays ready, and a worker's claim decides who gets it.
  */
 export interface Queue {
+  /** Never throws, and never waits for a transport that is away: the ring is lost then. */
   ring(doorbell: Doorbell): Promise<void>;
   /**
    * Calls `handler` for doorbells of a class, at most `slots` (Infinity: without bound) at a time, until the signal aborts; then

@@ -8,6 +8,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   dockerd: 'docker.io',
   'docker-init': 'tini',
   debootstrap: 'debootstrap',
+  'docker-compose': 'docker-compose',
 };
 
 /** Once is enough for all that is installed. */
