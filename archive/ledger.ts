@@ -12,6 +12,8 @@ export interface Reservation {
   requestDigest: string;
   occurrence: number;
   reservedUusd: number;
+  /** What the worker calls it, which asks again under this name when it does not know what became of it. */
+  name?: string | null;
   nowMs: number;
 }
 
@@ -121,17 +123,26 @@ export class Ledger {
     });
   }
 
-  /** The answer to the same request made by an earlier lease of the same job, which need not be paid again. */
+  /** Digest of the answer to the call that the worker made under this name by this lease, if it has been answered. */
+  answered({ lease, requestDigest, name }: Pick<Reservation, 'lease' | 'requestDigest' | 'name'>): string | null {
+    const row = this.#db.get<{ reply_blob: string | null }>(
+      `SELECT reply_blob FROM calls WHERE job_id = ? AND request_digest = ? AND epoch = ? AND name = ? AND state = 'settled'`,
+      ...[lease.jobId, requestDigest, lease.epoch, name ?? null],
+    );
+    return row?.reply_blob ?? null;
+  }
+
+  /** Of the answers that earlier leases of the job paid for the same request, the `nth` from 0, which need not be paid again. */
   recorded(request: {
     jobId: JobId;
     requestDigest: string;
-    occurrence: number;
+    nth: number;
     beforeEpoch: number;
   }): { call: Call; replyBlob: string } | null {
     const row = this.#db.get<CallRow>(
-      `SELECT * FROM calls WHERE job_id = ? AND request_digest = ? AND occurrence = ? AND epoch < ? AND state = 'settled'
-       AND reply_blob IS NOT NULL ORDER BY id LIMIT 1`,
-      ...[request.jobId, request.requestDigest, request.occurrence, request.beforeEpoch],
+      `SELECT * FROM calls WHERE job_id = ? AND request_digest = ? AND epoch < ? AND state = 'settled' AND replayed = 0
+       AND reply_blob IS NOT NULL ORDER BY id LIMIT 1 OFFSET ?`,
+      ...[request.jobId, request.requestDigest, request.beforeEpoch, request.nth],
     );
     return row?.reply_blob ? { call: toCall(row), replyBlob: row.reply_blob } : null;
   }
@@ -145,10 +156,10 @@ export class Ledger {
     this.#db.write(() => {
       const runId = this.#live(call.lease).run_id;
       this.#db.run(
-        `INSERT INTO calls (run_id, job_id, epoch, role, model, request_digest, occurrence, state, reserved_uusd, replayed, reply_blob, at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 'settled', 0, 1, ?, ?)`,
+        `INSERT INTO calls (run_id, job_id, epoch, role, model, request_digest, occurrence, state, reserved_uusd, replayed, reply_blob, name, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 'settled', 0, 1, ?, ?, ?)`,
         ...[runId, call.lease.jobId, call.lease.epoch, call.role, call.model, call.requestDigest, call.occurrence],
-        ...[call.replyBlob, call.nowMs],
+        ...[call.replyBlob, call.name ?? null, call.nowMs],
       );
     });
   }
@@ -185,10 +196,10 @@ export class Ledger {
     this.#db.run('UPDATE runs SET reserved_uusd = reserved_uusd + ? WHERE id = ?', call.reservedUusd, job.run_id);
     this.#db.run('UPDATE jobs SET reserved_uusd = reserved_uusd + ? WHERE id = ?', call.reservedUusd, call.lease.jobId);
     return this.#db.run(
-      `INSERT INTO calls (run_id, job_id, epoch, role, model, request_digest, occurrence, state, reserved_uusd, at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, 'reserved', ?, ?)`,
+      `INSERT INTO calls (run_id, job_id, epoch, role, model, request_digest, occurrence, state, reserved_uusd, name, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, 'reserved', ?, ?, ?)`,
       ...[job.run_id, call.lease.jobId, call.lease.epoch, call.role, call.model, call.requestDigest, call.occurrence],
-      ...[call.reservedUusd, call.nowMs],
+      ...[call.reservedUusd, call.name ?? null, call.nowMs],
     ).lastId;
   }
 

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -61,16 +61,22 @@ class ProcessSandbox implements Sandbox {
   readonly id: string;
   readonly baseEnv: Readonly<Record<string, string>>;
   readonly #directory: string;
+  /** What tells this sandbox from others that have had, or will have, the same directory. */
+  readonly #labels: string;
   readonly #life: Life;
   #hasRun = false;
 
   constructor(spec: SandboxSpec, searchPath: string) {
     // One directory, whose name tells the owner: even one that its owner had no time to finish is found again.
-    this.#directory = mkdtempSync(path.join(tmpdir(), directoryPrefix(spec.labels.owner)));
+    this.#directory = makeDirectory(spec.labels);
     this.id = path.basename(this.#directory);
-    writeFileSync(path.join(this.#directory, 'labels.json'), JSON.stringify(spec.labels));
+    this.#labels = JSON.stringify({ ...spec.labels, sandbox: randomUUID() });
+    writeFileSync(path.join(this.#directory, 'labels.json'), this.#labels);
     for (const name of DIRECTORIES) mkdirSync(path.join(this.#directory, name));
-    this.baseEnv = { PATH: searchPath, HOME: this.path('/tmp'), TMPDIR: this.path('/tmp'), LANG: 'C.UTF-8' };
+    const own = { PATH: searchPath, HOME: this.path('/tmp'), TMPDIR: this.path('/tmp'), LANG: 'C.UTF-8' };
+    const gpus = spec.gpus ?? [];
+    // Other GPUs are not kept away from programs that look for them; nothing is.
+    this.baseEnv = gpus.length === 0 ? own : { ...own, CUDA_VISIBLE_DEVICES: gpus.join(',') };
     this.#life = new Life(this.id, spec.deadlineMs, () => void this.quiesce());
   }
 
@@ -84,42 +90,66 @@ class ProcessSandbox implements Sandbox {
 
   async exec(argv: readonly string[], options: ExecOptions): Promise<ExecResult> {
     const { stdin } = options;
+    this.#look();
     return await this.#life.run(
       options,
-      (kept) => runProgram(this.#program(argv, options), kept, { stdin }),
+      (kept) => runProgram(this.#program(argv, options), kept, { stdin }).finally(() => this.#look()),
       () => this.quiesce(),
     );
   }
 
   async connect(argv: readonly string[], options: ConnectOptions): Promise<Connection> {
     options.signal?.throwIfAborted();
+    this.#look();
     this.#life.check();
     return connectProgram(this.#program(argv, options), options.signal);
   }
 
   async put(dir: string, tar: Uint8Array): Promise<void> {
+    this.#look();
     this.#life.check();
     await writeTree(this.path(dir), readTar(tar));
   }
 
   async take(dir: string, caps: TakeCaps): Promise<TarEntry[]> {
+    this.#look();
     this.#life.check();
     return await readTree(this.path(dir), caps);
   }
 
   async quiesce(): Promise<void> {
-    if (this.#hasRun) await killMarked({ mark: mark(this.id), directory: this.#directory });
+    if (this.#hasRun && !this.#look()) await killMarked({ mark: mark(this.id), directory: this.#directory });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#life[Symbol.dispose]();
     await this.quiesce();
-    await removeTree(this.#directory);
+    if (!this.#look()) await removeTree(this.#directory);
+  }
+
+  /** Whether it was cleared away, as one whose owner seems dead, and another sandbox has its place by now. */
+  #look(): boolean {
+    const found = readText(path.join(this.#directory, 'labels.json'));
+    const isTaken = found !== undefined && found !== this.#labels;
+    if (isTaken) this.#life.end('harness', 'it was cleared away, as if its owner were dead');
+    return isTaken;
   }
 
   #program(argv: readonly string[], { cwd, env }: { cwd?: string; env: Readonly<Record<string, string>> }): Program {
     this.#hasRun = true;
     return { argv, cwd: this.path(cwd ?? '/workspace'), env: { ...env, CLADE_SANDBOX: this.id } };
+  }
+}
+
+/** The same one for a job that is done again, as long as it is free: agents and tests print where they are. */
+function makeDirectory({ owner, run, job }: SandboxLabels): string {
+  const usual = createHash('sha256').update(`${run} ${job}`).digest('hex').slice(0, 12);
+  const directory = path.join(tmpdir(), `${directoryPrefix(owner)}${usual}`);
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    return directory;
+  } catch {
+    return mkdtempSync(`${directory}-`);
   }
 }
 
@@ -140,6 +170,14 @@ async function reap(owner: string, isAlive: (labels: SandboxLabels) => boolean):
     removed.push(id);
   }
   return removed;
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined when the owner was ended between making the directory and labelling it. */

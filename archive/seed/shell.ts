@@ -92,7 +92,8 @@ function perform(bash: Bash, command: string, timeoutMs: number, output: Output,
 
 function describe(ending: Ending, timeoutMs: number): string {
   if (ending.kind === 'code') return `exit code ${ending.code}`;
-  if (ending.kind === 'late') return `exit code none: ended after ${timeoutMs} ms; a new shell was started`;
+  if (ending.kind === 'late')
+    return `exit code none: ended after ${Math.round(timeoutMs / 1000)} s; a new shell was started`;
   return `exit code ${ending.code ?? 'none'}: the shell ended; a new one was started`;
 }
 

@@ -7,7 +7,7 @@ const { NGHTTP2_CANCEL } = require('node:http2').constants;
 
 const server = http.createServer({ keepAlive: true, requestTimeout: 0 }, fetchPlain);
 server.on('connect', connect);
-listen(server);
+listen(server, 'egress');
 
 /** `CONNECT host:port`, as clients ask for TLS. */
 function connect(request, socket, head) {

@@ -5,7 +5,7 @@
 const http = require('node:http');
 const { NGHTTP2_CANCEL } = require('node:http2').constants;
 
-listen(http.createServer({ keepAlive: true, requestTimeout: 0 }, carry));
+listen(http.createServer({ keepAlive: true, requestTimeout: 0 }, carry), 'relay');
 
 function carry(request, response) {
   request.on('error', () => {});

@@ -5,12 +5,17 @@ import type { CallRole, Lease, RunId } from '#archive/schema.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from './classify.ts';
 import { apiError, errorResponse } from './errors.ts';
 import { CallLedger } from './ledger.ts';
+import { likenessOf } from './likeness.ts';
 import { type LiveCall, type LiveCallDependencies, makeCall, replyResponse } from './live-call.ts';
 import type { CatalogEntry, ModelCatalog } from './models.ts';
 import { DEFAULT_TIME_LIMITS, type TimeLimits } from './patience.ts';
 import { type ModelPrice, PriceTable } from './prices.ts';
+import type { Span } from './readings.ts';
 import { type CheckedRequest, canonicalJson, checkRequest } from './requests.ts';
 import type { CallPath, Upstream } from './upstream-contract.ts';
+
+/** What a worker calls a request, to ask for its answer again should that be lost on the way. Sandboxes cannot set it. */
+export const CALL_NAME_HEADER = 'clade-call';
 
 export interface GatewayDependencies {
   archive: Pick<Archive, 'ledger' | 'blobs' | 'runs'>;
@@ -64,21 +69,27 @@ export function createGateway(deps: GatewayDependencies): Gateway {
     prices.set(runId, table);
     return table;
   };
+  const begun = new Map<RunId, number>();
+  const begunAtMs = (runId: RunId) => {
+    const atMs = begun.get(runId) ?? deps.archive.runs.get(runId)?.createdAt ?? 0;
+    begun.set(runId, atMs);
+    return atMs;
+  };
 
   async function post(path: CallPath, call: GatewayCall): Promise<Response> {
     const request = await checked(path, call.request);
     if (request instanceof Response) return request;
     const model = chosenModel(request.model, call, deps.catalog, pricesOf(call.runId));
     if ('refused' in model) return model.refused;
-    const { lease, role, seed } = call;
-    const ledgerCall = { lease, role, model: request.model, requestDigest: digestOf(request) };
-    const recorded = ledger.replay(ledgerCall);
+    const { lease, role, seed, runId } = call;
+    const requestDigest = digestOf(request, { fromMs: begunAtMs(runId), toMs: deps.clock() });
+    const client = call.request.signal;
+    const name = call.request.headers.get(CALL_NAME_HEADER);
+    const ledgerCall = { lease, role, model: request.model, requestDigest, client, name };
+    const recorded = await ledger.replay(ledgerCall, AbortSignal.any([client, closing.signal]));
     if (recorded !== null) return replyResponse(recorded, request.stream);
     const upstream = deps.upstreams[model.entry.upstream];
-    return makeCall(
-      { request, ...model, upstream, seed, ledgerCall, signal: call.request.signal } satisfies LiveCall,
-      live,
-    );
+    return makeCall({ request, ...model, upstream, seed, ledgerCall } satisfies LiveCall, live);
   }
 
   return {
@@ -128,9 +139,9 @@ function chosenModel(
   return entry === undefined || price === undefined ? { refused: missingModel(name) } : { entry, price };
 }
 
-function digestOf({ path, body }: CheckedRequest): string {
+function digestOf(request: CheckedRequest, span: Span): string {
   return createHash('sha256')
-    .update(`${path}\n${canonicalJson(body)}`)
+    .update(`${request.path}\n${canonicalJson(likenessOf(request, span))}`)
     .digest('hex');
 }
 

@@ -1,6 +1,6 @@
 import type { Archive } from '#archive/archive.ts';
 import { BudgetExceeded } from '#archive/errors.ts';
-import type { CallRole, Lease } from '#archive/schema.ts';
+import type { Call, CallRole, Lease } from '#archive/schema.ts';
 import { costUusd, type ModelPrice, type Usage, worstCaseUusd } from './prices.ts';
 
 /** A call to a model, as the ledger knows it. */
@@ -8,8 +8,12 @@ export interface LedgerCall {
   lease: Lease;
   role: CallRole;
   model: string;
-  /** SHA-256 of path and canonical body. */
+  /** SHA-256 of path and likeness of the body: the same for requests that are the same question. */
   requestDigest: string;
+  /** Aborts when whoever asks is gone. */
+  client: AbortSignal;
+  /** What a worker calls it that may have to ask again. */
+  name?: string | null;
 }
 
 /** A reply that was read to its end. `usage` is null when the provider did not say. */
@@ -26,6 +30,7 @@ export class CallLedger {
   readonly #books: Books;
   readonly #clock: () => number;
   readonly #open = new Set<OpenCall>();
+  readonly #unheard = new UnheardReplies();
   #change = Promise.withResolvers<void>();
 
   constructor(books: Books, clock: () => number) {
@@ -34,20 +39,19 @@ export class CallLedger {
   }
 
   /**
-   * The reply that an earlier lease of this job got to the same request, the same time around; served for nothing, and
-   * noted. Null when there is none.
-   * @throws StaleLease
+   * The reply to the same question that this job has paid for and not yet had in this lease: an earlier lease's, in the order
+   * in which they were paid, or one of this lease whose client was gone before it came, or asks for it again. Where such a reply is still on its
+   * way, waits for it. Served for nothing, and noted. Null when there is none.
+   * @throws StaleLease; the signal's reason when aborted.
    */
-  replay(call: LedgerCall): string | null {
-    const { jobId, epoch } = call.lease;
-    if (epoch === 1) return null;
-    const occurrence = this.#occurrence(call);
-    const { requestDigest } = call;
-    const found = this.#books.ledger.recorded({ jobId, requestDigest, occurrence, beforeEpoch: epoch });
-    if (found === null) return null;
-    const text = this.#books.blobs.readText(found.replyBlob);
-    this.#books.ledger.replayed({ ...call, occurrence, replyBlob: found.replyBlob, nowMs: this.#clock() });
-    return text;
+  async replay(call: LedgerCall, signal: AbortSignal): Promise<string | null> {
+    for (;;) {
+      signal.throwIfAborted();
+      const text = this.#serve(call);
+      if (text !== null) return text;
+      if (![...this.#open].some((open) => open.paysFor(call))) return null;
+      await this.#nextChange(signal);
+    }
   }
 
   /**
@@ -72,20 +76,37 @@ export class CallLedger {
     while (this.#open.size > 0) await this.#change.promise;
   }
 
+  #serve(call: LedgerCall): string | null {
+    const { jobId, epoch } = call.lease;
+    const { ledger, blobs } = this.#books;
+    const lost = call.name ? ledger.answered(call) : null;
+    if (lost !== null) return blobs.readText(lost);
+    const before = this.#alike(call);
+    const nth = before.filter(({ replayed }) => replayed).length;
+    const earlier = ledger.recorded({ jobId, requestDigest: call.requestDigest, nth, beforeEpoch: epoch });
+    const replyBlob = earlier?.replyBlob ?? this.#unheard.take(call);
+    if (replyBlob === null) return null;
+    const text = blobs.readText(replyBlob);
+    ledger.replayed({ ...call, occurrence: before.length, replyBlob, nowMs: this.#clock() });
+    return text;
+  }
+
   #reserveNow(call: LedgerCall, price: ModelPrice, worst: Usage): OpenCall {
     const nowMs = this.#clock();
     const reservedUusd = worstCaseUusd(price, worst);
-    const id = this.#books.ledger.reserve({ ...call, occurrence: this.#occurrence(call), reservedUusd, nowMs });
+    const occurrence = this.#alike(call).length;
+    const id = this.#books.ledger.reserve({ ...call, occurrence, reservedUusd, nowMs });
     const open = new OpenCall(
-      { id, price, worst, reservedUusd, startMs: nowMs },
-      { books: this.#books, clock: this.#clock, ended: () => this.#forget(open) },
+      { id, call, price, worst, reservedUusd, startMs: nowMs },
+      { books: this.#books, clock: this.#clock, ended: (replyBlob) => this.#forget(open, call, replyBlob) },
     );
     this.#open.add(open);
     return open;
   }
 
-  #forget(call: OpenCall): void {
-    this.#open.delete(call);
+  #forget(open: OpenCall, call: LedgerCall, replyBlob: string | null): void {
+    this.#open.delete(open);
+    if (replyBlob !== null && call.client.aborted) this.#unheard.keep(call, replyBlob);
     this.#change.resolve();
     this.#change = Promise.withResolvers();
   }
@@ -98,17 +119,45 @@ export class CallLedger {
     signal.removeEventListener('abort', onAbort);
   }
 
-  /** Equal calls of this lease before this one. Those that came to nothing do not count: the client asked again instead. */
-  #occurrence({ lease, requestDigest }: LedgerCall): number {
+  /** Calls of this lease so far that ask the same. Those that came to nothing do not count: the client asked again instead. */
+  #alike({ lease, requestDigest }: LedgerCall): Call[] {
     return this.#books.ledger
       .calls(lease.jobId)
       .filter((call) => call.epoch === lease.epoch && call.requestDigest === requestDigest)
-      .filter((call) => call.state !== 'released' && call.state !== 'ambiguous').length;
+      .filter((call) => call.state !== 'released' && call.state !== 'ambiguous');
   }
+}
+
+/** Most of what nobody heard is never asked for again. */
+const MOST_UNHEARD = 10_000;
+
+/** Digests of replies that were paid for when nobody was there any more to take them. */
+class UnheardReplies {
+  readonly #replies = new Map<string, string[]>();
+
+  keep(call: LedgerCall, replyBlob: string): void {
+    const key = keyOf(call);
+    this.#replies.set(key, [...(this.#replies.get(key) ?? []), replyBlob]);
+    const [oldest] = this.#replies.keys();
+    if (this.#replies.size > MOST_UNHEARD && oldest !== undefined) this.#replies.delete(oldest);
+  }
+
+  take(call: LedgerCall): string | null {
+    const key = keyOf(call);
+    const [first, ...rest] = this.#replies.get(key) ?? [];
+    if (rest.length === 0) this.#replies.delete(key);
+    else this.#replies.set(key, rest);
+    return first ?? null;
+  }
+}
+
+function keyOf({ lease, requestDigest }: LedgerCall): string {
+  return `${lease.jobId} ${lease.epoch} ${requestDigest}`;
 }
 
 interface CallFacts {
   id: number;
+  call: LedgerCall;
   price: ModelPrice;
   worst: Usage;
   reservedUusd: number;
@@ -118,7 +167,8 @@ interface CallFacts {
 interface CallSurroundings {
   books: Books;
   clock: () => number;
-  ended: () => void;
+  /** With the digest of the reply, if one was paid and kept. */
+  ended: (replyBlob: string | null) => void;
 }
 
 /** A call whose worst price is held. The first of `settle`, `ambiguous` and `release` ends it. */
@@ -130,6 +180,13 @@ export class OpenCall {
   constructor(facts: CallFacts, around: CallSurroundings) {
     this.#facts = facts;
     this.#around = around;
+  }
+
+  /** Whether its reply, once there, is for this request: the same of the same job, whose asker of then is gone. */
+  paysFor({ lease, requestDigest }: LedgerCall): boolean {
+    const { call } = this.#facts;
+    const isSame = call.lease.jobId === lease.jobId && call.requestDigest === requestDigest;
+    return isSame && (call.lease.epoch < lease.epoch || (call.lease.epoch === lease.epoch && call.client.aborted));
   }
 
   /** To be called before the first byte leaves. */
@@ -155,6 +212,7 @@ export class OpenCall {
           latencyMs: this.#latencyMs(),
           replyBlob,
         });
+        return replyBlob;
       } catch (error) {
         ledger.ambiguous(id, { latencyMs: this.#latencyMs() });
         throw error;
@@ -164,22 +222,29 @@ export class OpenCall {
 
   /** It may have been processed and billed: the reserve is charged. */
   ambiguous(): void {
-    this.#end(({ ledger }) => ledger.ambiguous(this.#facts.id, { latencyMs: this.#latencyMs() }));
+    this.#end(({ ledger }) => {
+      ledger.ambiguous(this.#facts.id, { latencyMs: this.#latencyMs() });
+      return null;
+    });
   }
 
   /** It surely was not processed: the reserve is given back. */
   release(): void {
-    this.#end(({ ledger }) => ledger.release(this.#facts.id));
+    this.#end(({ ledger }) => {
+      ledger.release(this.#facts.id);
+      return null;
+    });
   }
 
-  #end(write: (books: Books) => void): void {
+  #end(write: (books: Books) => string | null): void {
     if (this.#over) return;
     this.#over = true;
+    let replyBlob: string | null = null;
     try {
-      write(this.#around.books);
+      replyBlob = write(this.#around.books);
     } finally {
       // Even when the archive cannot be written: then its row stays open, and is put right when the service starts again.
-      this.#around.ended();
+      this.#around.ended(replyBlob);
     }
   }
 

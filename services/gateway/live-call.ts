@@ -19,9 +19,8 @@ export interface LiveCall {
   price: ModelPrice;
   upstream: Upstream;
   seed: number;
+  /** Its client ends waiting; a call that has left is followed to its end all the same. */
   ledgerCall: LedgerCall;
-  /** The client's. Ends waiting; a call that has left is followed to its end all the same. */
-  signal: AbortSignal;
 }
 
 export interface LiveCallDependencies {
@@ -39,7 +38,7 @@ export interface LiveCallDependencies {
 export async function makeCall(call: LiveCall, deps: LiveCallDependencies): Promise<Response> {
   const { body, maxOutputTokens } = upstreamBody(call.request, call.entry, call.price);
   const worst = worstUsage(call.price, Buffer.byteLength(JSON.stringify(body)), maxOutputTokens);
-  const signal = AbortSignal.any([call.signal, deps.closing]);
+  const signal = AbortSignal.any([call.ledgerCall.client, deps.closing]);
   for (let attempt = 1; ; attempt++) {
     const open = await deps.ledger.reserve(call.ledgerCall, call.price, worst, signal);
     const outcome = await attemptCall(call, body, open, deps);

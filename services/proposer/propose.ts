@@ -15,6 +15,8 @@ export interface ProposeDeps {
   driver: SandboxDriver;
   /** What sandboxes may reach at most, for the task that a child is tried on. By default nothing. */
   egress?: EgressPermit;
+  /** Ids of the GPUs that were leased for that task. By default none. */
+  gpus?: readonly string[];
   /** Tar of an agent's source. */
   source: (tree: string) => Promise<Uint8Array>;
   /** Has control apply the patch to the parent in a worktree of its own. */
@@ -153,6 +155,7 @@ async function checkChild(
     source: await deps.source(tree),
     needsTests: parent.manifest.test !== undefined,
     smokeTask: job.smokeTask,
+    gpus: deps.gpus ?? [],
     models: job.spec.models,
     ...placeOf(job),
     solveMs: job.spec.limits.trialSeconds * 1000,

@@ -21,6 +21,8 @@ export interface Candidate {
   /** Whether it must have tests of its own: its parent has. */
   needsTests: boolean;
   smokeTask: Task;
+  /** Ids of the GPUs for the smoke task's sandboxes. */
+  gpus: readonly string[];
   models: Pick<RunSpec['models'], 'trial' | 'selfEdit'>;
   limits: Limits;
   labels: SandboxLabels;
@@ -218,11 +220,11 @@ function saysOk(line: string): boolean {
 }
 
 async function solveSmokeTask(candidate: Candidate, deps: ViabilityDeps): Promise<Finding<true>> {
-  const { source, smokeTask: task, models, limits, labels, solveMs: trialMs } = candidate;
+  const { source, smokeTask: task, gpus, models, limits, labels, solveMs: trialMs } = candidate;
   const forward = (request: Request) => deps.model('viability', request);
   const report = () => {};
   const result = await evaluate(
-    { source, task, model: models.trial, limits, labels, trialMs },
+    { source, task, model: models.trial, limits, labels, trialMs, gpus },
     { ...deps, forward, report },
   );
   const detail = `${task.id}: ${result.outcome}, ${result.reason}`;

@@ -144,9 +144,9 @@ describe('the ledger', () => {
     const run = createRun(archive);
     const lease = beginTrial(archive, { agent: `${run.id}-a1` });
     archive.ledger.settle(archive.ledger.reserve(call(lease, 10)), { ...answer, spentUusd: 4 });
-    const request = { jobId: lease.jobId, requestDigest: 'digest', occurrence: 0 };
+    const request = { jobId: lease.jobId, requestDigest: 'digest', nth: 0 };
     expect(archive.ledger.recorded({ ...request, beforeEpoch: 1 })).toBeNull();
-    expect(archive.ledger.recorded({ ...request, occurrence: 1, beforeEpoch: 2 })).toBeNull();
+    expect(archive.ledger.recorded({ ...request, nth: 1, beforeEpoch: 2 })).toBeNull();
     expect(archive.ledger.recorded({ ...request, beforeEpoch: 2 })).toMatchObject({
       replyBlob: 'reply',
       call: { spentUusd: 4 },
@@ -162,6 +162,9 @@ describe('the ledger', () => {
       epoch: again.epoch,
     });
     expect(money(archive, run)).toEqual([4, 0]);
+    archive.ledger.settle(archive.ledger.reserve(call(again, 10)), { ...answer, spentUusd: 3, replyBlob: 'another' });
+    const paid = [0, 1, 2].map((nth) => archive.ledger.recorded({ ...request, nth, beforeEpoch: again.epoch + 1 }));
+    expect(paid.map((one) => one?.replyBlob ?? null)).toEqual(['reply', 'another', null]);
   });
 
   it('after a crash gives back what never left and charges what may have been processed', async () => {

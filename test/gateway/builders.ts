@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { OpenAI } from 'openai';
 import { type Archive, openArchive } from '#archive/archive.ts';
 import { type CallRole, type Lease, type Run, RunSpec } from '#archive/schema.ts';
-import { createGateway, type Gateway, type GatewayDependencies } from '#services/gateway/gateway.ts';
+import { CALL_NAME_HEADER, createGateway, type Gateway, type GatewayDependencies } from '#services/gateway/gateway.ts';
 import { ModelCatalog } from '#services/gateway/models.ts';
 import { createRehearsalUpstream, type ScriptedModel } from '#services/gateway/rehearsal-upstream.ts';
 import { createOpenAiUpstream } from '#services/gateway/upstream.ts';
@@ -51,6 +51,8 @@ export interface AskOptions {
   role?: CallRole;
   models?: string[];
   signal?: AbortSignal;
+  /** What a worker calls the request. */
+  name?: string;
 }
 
 export interface SetupOptions {
@@ -102,7 +104,7 @@ export async function setUp(options: SetupOptions = {}): Promise<Setup> {
       lease = claim();
       return lease;
     },
-    ask: (path, body, asked) => handle(requestOf(path, body, asked?.signal), asked),
+    ask: (path, body, asked) => handle(requestOf(path, body, asked), asked),
     client: (asked) =>
       new OpenAI({
         baseURL: 'http://relay/v1',
@@ -138,9 +140,10 @@ function beginJob(archive: Archive, { usd = null, jobUsd = null }: SetupOptions)
   return { run, claim };
 }
 
-function requestOf(path: string, body: object | undefined, signal?: AbortSignal): Request {
+function requestOf(path: string, body: object | undefined, { signal, name }: AskOptions = {}): Request {
   const init = body === undefined ? { method: 'GET' } : { method: 'POST', body: JSON.stringify(body) };
-  return new Request(`http://relay${path}`, { ...init, headers: { 'content-type': 'application/json' }, signal });
+  const headers = { 'content-type': 'application/json', ...(name === undefined ? {} : { [CALL_NAME_HEADER]: name }) };
+  return new Request(`http://relay${path}`, { ...init, headers, signal });
 }
 
 function moneyOf(archive: Archive, run: Run, lease: Lease) {

@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Repository } from '#archive/repository.ts';
-import { type ProposalResult, RunSpec } from '#archive/schema.ts';
+import { type CallRole, type ProposalResult, RunSpec } from '#archive/schema.ts';
 import type { Suite } from '#benchmarks/schema.ts';
 import { openSuite } from '#benchmarks/suite.ts';
 import { createProcess } from '#sandbox/process.ts';
+import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import { createRehearsal } from '#services/gateway/rehearsal/rehearsal.ts';
 import { propose } from '#services/proposer/propose.ts';
+import { workingDrivers } from '#test/provision/drivers.ts';
 
 let home: string;
 let repository: Repository;
@@ -47,9 +49,31 @@ describe('proposals of the seed agent with the rehearsal model', { timeout: 120_
     const told = ({ outcome, tree, patch, title }: ProposalResult) => ({ outcome, tree, patch, title });
     expect(told(await proposeFromSeed(1))).toEqual(told(await proposeFromSeed(1)));
   });
+
+  it('ask the same, to the letter, in sandboxes of every kind', async () => {
+    const asked = [];
+    for (const driver of await workingDrivers()) {
+      await driver.prepare('clade/base:1');
+      const asks: Asked[] = [];
+      const { outcome } = await proposeFromSeed(1, driver, asks);
+      expect(outcome).toBe('viable');
+      expect(new Set(asks.map(({ role }) => role))).toEqual(new Set(['diagnosis', 'selfEdit', 'viability']));
+      asked.push(asks);
+    }
+    for (const asks of asked.slice(1)) expect(asks).toEqual(asked[0]);
+  });
 });
 
-function proposeFromSeed(randomSeed: number): Promise<ProposalResult> {
+interface Asked {
+  role: CallRole;
+  body: string;
+}
+
+function proposeFromSeed(
+  randomSeed: number,
+  driver: SandboxDriver = createProcess(),
+  asked: Asked[] = [],
+): Promise<ProposalResult> {
   const rehearsal = createRehearsal({ suites: () => [suite] });
   const [failed] = suite.tasks.filter((task) => task.abilities.length > 0);
   const [smokeTask] = suite.tasks.filter((task) => task.abilities.length === 0);
@@ -73,10 +97,14 @@ function proposeFromSeed(randomSeed: number): Promise<ProposalResult> {
       smokeTask,
     },
     {
-      driver: createProcess(),
+      driver,
       source: (tree) => repository.sourceTar(tree),
       stage: (patch) => repository.stage({ parentCommit: seed.commit, patch }),
-      model: async (_role, request) => Response.json(rehearsal.chat(JSON.parse(await request.text()), randomSeed)),
+      model: async (role, request) => {
+        const body = await request.text();
+        asked.push({ role, body });
+        return Response.json(rehearsal.chat(JSON.parse(body), randomSeed));
+      },
       report: () => {},
       signal: new AbortController().signal,
     },
