@@ -29,7 +29,7 @@ function digestOfTask(task: Task): string {
       [...task.solutionPaths].sort(),
       task.hints,
       [...task.abilities].sort(),
-      task.gpus,
+      gpusOf(task),
       task.instruction,
       task.workspace.toSorted(byPath).map(digestOfFile),
       task.hiddenTests.toSorted(byPath).map(digestOfFile),
@@ -39,6 +39,11 @@ function digestOfTask(task: Task): string {
       task.solutionFiles.toSorted(byPath).map(digestOfFile),
     ]),
   );
+}
+
+/** A plain 0 without any: what came of such tasks before GPUs had more to them still compares. */
+function gpusOf({ resources }: Task): unknown {
+  return resources.gpus === 0 ? 0 : [resources.gpus, resources.gpuMemoryGiB ?? null, resources.gpuModel ?? null];
 }
 
 function digestOfFile(file: TaskFile): [string, boolean, string] {

@@ -29,7 +29,8 @@ const PARSERS: Readonly<Record<Exclude<ReportKind, 'exit-code'>, (text: string) 
  *
  * - A run that timed out, or did not end by itself, is unresolved, whatever it printed before.
  * - `exit-code`: resolved exactly when it is 0. All named tests share that verdict. `exit-marker`: the same of the code that the
- *   log says; one that the script's own end contradicts was forged. `reward`: resolved when it is at least 1.
+ *   log says; one that the script's own end contradicts was forged. `reward`: resolved when it is at least 1, and after the exit
+ *   code that the task asks for, if any.
  * - `swe-bench`: as SWE-bench's harness of that version grades a log.
  * - Named tests: every one of `failToPass` must have passed, every one of `passToPass` passed or been skipped. One that the
  *   report does not mention failed: a program that exits early with 0 proves nothing.
@@ -64,7 +65,7 @@ function gradeForm(task: GradedTask, form: Exclude<ReportForm, ReportKind>, run:
     case 'exit-marker':
       return gradeMarker(task, form, run);
     case 'reward':
-      return gradeReward(task, run);
+      return gradeReward(task, form, run);
   }
 }
 
@@ -83,7 +84,9 @@ function gradeMarker(task: GradedTask, { pattern }: KindOf<'exit-marker'>, run: 
   return gradeExitCode(task, said.exitCode);
 }
 
-function gradeReward(task: NamedTests, { reward }: TestRun): Grade {
+function gradeReward(task: NamedTests, { rewardedExit }: KindOf<'reward'>, { reward, exitCode }: TestRun): Grade {
+  if (rewardedExit !== undefined && exitCode !== rewardedExit)
+    return allAlike(task, false, `the tests exited with ${exitCode}, and a reward counts only after ${rewardedExit}`);
   const read = readReward(reward ?? { json: null, text: null });
   if (read.kind === 'error') return allAlike(task, false, read.reason);
   if (read.disagreement) return allAlike(task, false, 'reward.json and reward.txt say different rewards');

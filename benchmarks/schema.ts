@@ -27,7 +27,26 @@ export const ReportForm = z.union([
       })
       .describe('A log in which a script says with which code its tests ended.'),
     z
-      .strictObject({ kind: z.literal('reward'), directory: z.string().startsWith('/').default('/logs/verifier') })
+      .strictObject({
+        kind: z.literal('reward'),
+        directory: z.string().startsWith('/').default('/logs/verifier'),
+        rewardedExit: z
+          .int()
+          .min(0)
+          .max(255)
+          .optional()
+          .describe(
+            'The exit code without which no reward counts: who ends the tests early cannot leave one. By default any.',
+          ),
+        brokenExit: z
+          .int()
+          .min(1)
+          .max(127)
+          .optional()
+          .describe(
+            'The exit code by which tests that no patch can make end so say that this machine cannot run them.',
+          ),
+      })
       .describe('A file with a number, reward.json or else reward.txt, left in a directory.'),
   ]),
 ]);
@@ -36,6 +55,24 @@ export type ReportForm = z.infer<typeof ReportForm>;
 /** What a solver must be able to do to solve a task, beyond one edit to a small file that the issue names. */
 export const Ability = z.enum(['ranged-read', 'search', 'run-tests', 'persistence', 'recover', 'tail-output']);
 export type Ability = z.infer<typeof Ability>;
+
+/** The GPUs of a task's sandboxes, those that solve it and those that grade it. */
+export const GpuResources = z.strictObject({
+  gpus: z.int().min(0).max(64).default(0).describe('How many GPUs each sandbox gets, for itself alone.'),
+  gpuMemoryGiB: z
+    .int()
+    .positive()
+    .max(4096)
+    .optional()
+    .describe('What each of them must at least have, by the size that its maker names. By default any will do.'),
+  gpuModel: z
+    .string()
+    .max(500)
+    .regex(/^[^,]*[A-Za-z0-9][^,]*(,[^,]*[A-Za-z0-9][^,]*)*$/, 'models such as H100, with commas between them')
+    .optional()
+    .describe('Models that will do, such as "H100" or "A100, H100". By default any.'),
+});
+export type GpuResources = z.infer<typeof GpuResources>;
 
 /** What a run may do with one task. Everything has a default, so that a manifest names only what matters. */
 export const TaskManifest = z
@@ -73,7 +110,7 @@ export const TaskManifest = z
       .array(z.string())
       .default([])
       .describe(
-        'Workspace paths (a trailing slash names a folder) put back as they were before grading, or removed if they were not there.',
+        'Workspace paths (a trailing slash names a folder) that no patch changes; those of files that the task brings are put back before grading.',
       ),
     solutionPaths: z
       .array(z.string())
@@ -93,7 +130,7 @@ export const TaskManifest = z
       .describe('With 2, a solver whose patch fails sees what the tests printed and goes on once.'),
     hints: z.array(z.string()).default([]).describe('Shown to the solver: for example which files to change.'),
     abilities: z.array(Ability).default([]).describe('What it takes; the rehearsal model goes by these.'),
-    gpus: z.number().int().nonnegative().default(0),
+    resources: GpuResources.prefault({}).describe('GPUs it needs. Such a task runs only where a worker has them.'),
     needs: z
       .strictObject({
         cpus: z.number().positive().optional(),

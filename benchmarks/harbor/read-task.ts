@@ -1,5 +1,6 @@
+import type { z } from 'zod';
 import { reasonOf } from '#benchmarks/files.ts';
-import { type Task, type TaskFile, TaskManifest } from '#benchmarks/schema.ts';
+import { type GpuResources, type Task, type TaskFile, TaskManifest } from '#benchmarks/schema.ts';
 import { SuiteError } from '#benchmarks/suite-error.ts';
 import { taskOf } from '#benchmarks/task.ts';
 import { readEnvironment, resolved } from './environment.ts';
@@ -62,7 +63,7 @@ export function readFolder(folder: TaskFolder, options: HarborOptions): ReadTask
     workspaceIn: 'image' as const,
     workdir: environment.workdir,
     test: testOf(config, parts.testScript.text, env.values),
-    gpus: config.environment.gpus ?? 0,
+    resources: gpusOf(config),
     needs: needsOf(config.environment),
     network,
   };
@@ -140,6 +141,15 @@ function testOf(config: TaskConfig, script: string, env: Record<string, string>)
     report: { kind: 'reward', directory: '/logs/verifier' },
     timeoutMs: Math.ceil(seconds * 1000),
     env,
+  };
+}
+
+function gpusOf({ environment, metadata }: TaskConfig): z.input<typeof GpuResources> {
+  const { gpus = 0, gpu_types: models = [] } = environment;
+  return {
+    gpus,
+    ...(metadata.gpu_memory_gib === undefined ? {} : { gpuMemoryGiB: metadata.gpu_memory_gib }),
+    ...(models.length === 0 ? {} : { gpuModel: models.join(', ') }),
   };
 }
 

@@ -30,8 +30,16 @@ const environmentKeys = {
   cpus: z.number().positive().optional(),
   memory_mb: Megabytes.optional(),
   storage_mb: Megabytes.optional(),
-  gpus: z.int().nonnegative().optional(),
-  gpu_types: z.array(z.string()).optional(),
+  gpus: z.int().nonnegative().max(64).optional(),
+  gpu_types: z
+    .array(
+      z
+        .string()
+        .max(40)
+        .regex(/^[^,]*[A-Za-z0-9][^,]*$/, 'must be a model such as H100'),
+    )
+    .max(10)
+    .optional(),
   tpu: Anything.optional(),
   mcp_servers: z.array(Anything).optional(),
   env: Env.optional(),
@@ -77,7 +85,8 @@ export const TaskConfig = z.strictObject({
       keywords: z.array(z.string()).optional(),
     })
     .optional(),
-  metadata: z.record(z.string(), Anything).default({}),
+  // Anything may be said here. Harbor has no key of its own for the memory of a GPU.
+  metadata: z.looseObject({ gpu_memory_gib: z.int().positive().max(4096).optional() }).default({}),
   verifier: Verifier.prefault({}),
   agent: Agent.prefault({}),
   environment: Environment.prefault({}),

@@ -18,6 +18,15 @@ test('does not depend on the order of tasks, files, names or variables, nor on t
   expect(digestOf([first, second])).toBe(digestOf([second, first]));
 });
 
+test('depends on every need of a task that has GPUs, and on none of one without', () => {
+  const digest = (resources: Task['resources']) => digestOf([aTask({ workspace: two, resources })]);
+  expect(digest({ gpus: 0, gpuMemoryGiB: 24, gpuModel: 'H100' })).toBe(base);
+  const digests = [{}, { gpuMemoryGiB: 24 }, { gpuMemoryGiB: 80 }, { gpuModel: 'H100' }].map((more) =>
+    digest({ gpus: 1, ...more }),
+  );
+  expect(new Set([base, digest({ gpus: 2 }), ...digests]).size).toBe(6);
+});
+
 const changes: [string, Partial<Task>][] = [
   ['id', { id: 'b' }],
   ['image', { image: 'clade/base:2' }],
@@ -32,7 +41,7 @@ const changes: [string, Partial<Task>][] = [
   ['solutionPaths', { solutionPaths: ['a.js'] }],
   ['hints', { hints: ['look'] }],
   ['abilities', { abilities: ['search'] }],
-  ['gpus', { gpus: 1 }],
+  ['GPUs', { resources: { gpus: 1 } }],
   ['instruction', { instruction: 'Do it well.' }],
   ['a byte of the workspace', { workspace: [two[0]!, aFile('b.js', '3\n')] }],
   ['a name in the workspace', { workspace: [two[0]!, aFile('c.js', '2\n')] }],

@@ -70,6 +70,20 @@ test('by exit code alone, 0 resolves and every named test shares the verdict', (
   expect(grade(byCode, run(2)).reason).toBe('the tests exited with 2');
 });
 
+test('a reward counts, in whole or in part, only after the exit code that the task asks for', () => {
+  const left = (exitCode: number, json: string) => run(exitCode, '', { reward: { json, text: null } });
+  const any = task({ kind: 'reward', directory: '/r' });
+  const zero = task({ kind: 'reward', directory: '/r', rewardedExit: 0 });
+  expect(grade(any, left(137, '1'))).toMatchObject({ resolved: true, y: 1 });
+  expect(grade(zero, left(0, '1'))).toMatchObject({ resolved: true, y: 1 });
+  expect(grade(zero, left(0, '{"reward": 0.5, "speedup": 2}'))).toMatchObject({ resolved: false, y: 0.5 });
+  expect(grade(zero, left(137, '1'))).toMatchObject({
+    resolved: false,
+    y: 0,
+    reason: 'the tests exited with 137, and a reward counts only after 0',
+  });
+});
+
 test('a timeout resolves nothing, whatever was printed before', () => {
   const verdict = grade(named, run(0, 'ok 1 - new\nok 2 - old\n', { timedOut: true }));
   expect(verdict).toMatchObject({ resolved: false, failToPass: { failed: ['new'] }, passToPass: { failed: ['old'] } });

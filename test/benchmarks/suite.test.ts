@@ -52,12 +52,40 @@ async function errorOf(promise: Promise<unknown>): Promise<SuiteError> {
 test('opens a suite of the shelf by name, or any suite by its path', async () => {
   const name = await suiteWith();
   const suite = await openSuite(name, { shelf });
-  expect(suite).toMatchObject({ name, title: 'Mine', excluded: [], tasks: [{ id: 'one', protected: [], gpus: 0 }] });
+  expect(suite).toMatchObject({
+    name,
+    title: 'Mine',
+    excluded: [],
+    tasks: [{ id: 'one', protected: [], resources: { gpus: 0 } }],
+  });
   const [task] = suite.tasks;
   expect(task?.test).toEqual({ command: ['node', '--test'], report: 'tap', timeoutMs: 60_000, env: {} });
   expect(task?.workspace.map(({ path }) => path)).toEqual(['src/a.js']);
   expect(task?.hiddenTests.map(({ path }) => path)).toEqual(['a.test.js']);
   expect((await openSuite(join(shelf, name), { shelf: '/nowhere' })).digest).toBe(suite.digest);
+});
+
+test('what is in the folder "shared" belongs to every task, unless it has the same itself', async () => {
+  const name = await suiteWith({
+    'shared/workspace/src/a.js': '5\n',
+    'shared/workspace/check.sh': 'true\n',
+    'shared/hidden/grade.sh': 'true\n',
+    'two/task.json': JSON.stringify({ ...manifest, id: 'two' }),
+    'two/instruction.md': 'Do it.',
+    'two/hidden/grade.sh': 'false\n',
+  });
+  const { tasks } = await openSuite(name, { shelf });
+  const filesOf = (files: { path: string; bytes: Uint8Array }[] = []) =>
+    Object.fromEntries(files.map(({ path, bytes }) => [path, new TextDecoder().decode(bytes)]));
+  expect(tasks.map(({ id }) => id)).toEqual(['one', 'two']);
+  expect(tasks.map(({ workspace }) => filesOf(workspace))).toEqual([
+    { 'check.sh': 'true\n', 'src/a.js': '1\n' },
+    { 'check.sh': 'true\n', 'src/a.js': '5\n' },
+  ]);
+  expect(tasks.map(({ hiddenTests }) => filesOf(hiddenTests))).toEqual([
+    { 'a.test.js': 'test\n', 'grade.sh': 'true\n' },
+    { 'grade.sh': 'false\n' },
+  ]);
 });
 
 test('keeps what is executable executable', async () => {
@@ -167,7 +195,8 @@ test('lists built-in suites and those of the shelf', async () => {
   await writeTaskLines(place, { name: 'mine', title: 'My own', digest: '', tasks: [aTask()], excluded: [] });
   expect(await listSuites({ shelf: place })).toEqual([
     { name: 'katas', title: expect.stringContaining('Katas'), builtin: true, tasks: 16 },
+    { name: 'kernels', title: expect.stringContaining('Kernels'), builtin: true, tasks: 11 },
     { name: 'mine', title: 'My own', builtin: false, tasks: 1 },
   ]);
-  expect(await listSuites({ shelf: '/nowhere' })).toHaveLength(1);
+  expect(await listSuites({ shelf: '/nowhere' })).toHaveLength(2);
 });

@@ -74,7 +74,12 @@ describe('task.toml of schema', () => {
     [
       '1.1',
       'schema_version = "1.1"\nartifacts = []\n[task]\nname = "org/x"\nauthors = [{ name = "S", email = "s@x" }]\nkeywords = ["k"]\n[verifier]\ntimeout_sec = 1.5\nenv = { LEVEL = "${LEVEL:-high}" }\n[environment]\nmemory_mb = 2048\nstorage_mb = 10240\ngpus = 1\ngpu_types = ["H100"]\nmcp_servers = []\n[environment.env]\n[solution.env]\n',
-      { title: 'org/x', test: { timeoutMs: 1500, env: { LEVEL: 'high' } }, needs: { memoryMiB: 2048 }, gpus: 1 },
+      {
+        title: 'org/x',
+        test: { timeoutMs: 1500, env: { LEVEL: 'high' } },
+        needs: { memoryMiB: 2048 },
+        resources: { gpus: 1, gpuModel: 'H100' },
+      },
     ],
     ['1.2', 'schema_version = "1.2"\n[environment]\nos = "Linux"\nworkdir = "/srv"\n', { workdir: '/srv' }],
     [
@@ -93,6 +98,23 @@ describe('task.toml of schema', () => {
     const { task, errors, warnings } = await read(toml(text));
     expect([errors, warnings]).toEqual([[], []]);
     expect(task).toMatchObject(expected);
+  });
+
+  test('GPUs are what it says of their number and models, and of their memory among what it says of itself', async () => {
+    const { task, errors, warnings } = await read(
+      toml('[metadata]\ngpu_memory_gib = 80\n[environment]\ngpus = 2\ngpu_types = ["H100", "A100"]\n'),
+    );
+    expect([errors, warnings]).toEqual([[], []]);
+    expect(task?.resources).toEqual({ gpus: 2, gpuMemoryGiB: 80, gpuModel: 'H100, A100' });
+    expect((await read(toml(''))).task?.resources).toEqual({ gpus: 0 });
+    const wrong = await read(
+      toml('[metadata]\ngpu_memory_gib = "80G"\n[environment]\ngpus = -1\ngpu_types = ["H100,A100"]\n'),
+    );
+    expect(wrong.errors).toEqual([
+      expect.stringMatching(/^task\.toml:2: metadata\.gpu_memory_gib: /),
+      expect.stringMatching(/^task\.toml:4: environment\.gpus: /),
+      expect.stringMatching(/^task\.toml:5: environment\.gpu_types\[0\]: must be a model such as H100/),
+    ]);
   });
 
   test('unknown keys are warnings, with what was probably meant', async () => {
