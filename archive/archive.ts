@@ -7,6 +7,7 @@ import { Database } from './database.ts';
 import { Decisions } from './decisions.ts';
 import { ArchiveUnwritable, diskFullOr, NotFound } from './errors.ts';
 import { Events } from './events.ts';
+import { Figures } from './figures.ts';
 import { Jobs } from './jobs.ts';
 import { Ledger } from './ledger.ts';
 import { Ownership } from './owner.ts';
@@ -15,6 +16,7 @@ import { Repository } from './repository.ts';
 import { Runs } from './runs.ts';
 import type { AgentId } from './schema.ts';
 import { Trials } from './trials.ts';
+import { Workers } from './workers.ts';
 
 /** Everything that is remembered: one data directory with a database, the agents' git repository and long texts. */
 export interface Archive extends AsyncDisposable {
@@ -27,9 +29,11 @@ export interface Archive extends AsyncDisposable {
   readonly proposals: Proposals;
   readonly trials: Trials;
   readonly jobs: Jobs;
+  readonly workers: Workers;
   readonly ledger: Ledger;
   readonly decisions: Decisions;
   readonly events: Events;
+  readonly figures: Figures;
   readonly blobs: Blobs;
   readonly repository: Repository;
   /** Runs synchronous writes of any of the parts as one transaction: all are stored when it returns, none when it throws. */
@@ -93,9 +97,11 @@ function compose(
     proposals: new Proposals(db, events, jobs),
     trials: new Trials(db, events, jobs),
     jobs,
+    workers: new Workers(db),
     ledger: new Ledger(db, events),
     decisions: new Decisions(db, events, jobs),
     events,
+    figures: new Figures(db),
     blobs: new Blobs(join(home, 'blobs')),
     repository,
     transaction: (body) => db.write(body),

@@ -3,11 +3,13 @@ import type { Events } from './events.ts';
 import type { Jobs } from './jobs.ts';
 import type { Action, Decision, Draw, Evidence, JobId, ProposalId, RunId, RunState, TrialId } from './schema.ts';
 
-/** What goes with a decision: the evidence a proposal starts from, what its job may cost, the state a finish leads to. */
+/** What goes with a decision: the evidence a proposal starts from, what its job may cost and needs, the state a finish leads to. */
 export interface DecisionOptions {
   evidence?: Evidence;
   /** Micro-dollars; null: no limit of its own. */
   jobBudgetUusd: number | null;
+  /** What a worker must have to do the job; `cpu` when not given. */
+  resourceClass?: string;
   /** For `finish` only; `finished` when not given. */
   state?: RunState;
 }
@@ -83,7 +85,7 @@ export class Decisions {
     const ordinal = this.#next(runId, 'proposals');
     const id: ProposalId = `${runId}-p${ordinal}`;
     const evidence = options.evidence ?? { kind: 'none', trialIds: [] };
-    this.#jobs.add(id, runId, options.jobBudgetUusd);
+    this.#jobs.add(id, runId, options);
     this.#db.run(
       `INSERT INTO proposals (id, run_id, ordinal, parent_id, editor_id, evidence, begun_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       ...[id, runId, ordinal, action.parent, action.editor, JSON.stringify(evidence), nowMs],
@@ -95,7 +97,7 @@ export class Decisions {
   #beginTrial(runId: RunId, action: Action & { kind: 'evaluate' }, options: DecisionOptions, nowMs: number): TrialId {
     const ordinal = this.#next(runId, 'trials');
     const id: TrialId = `${runId}-t${ordinal}`;
-    this.#jobs.add(id, runId, options.jobBudgetUusd);
+    this.#jobs.add(id, runId, options);
     this.#db.run(
       `INSERT INTO trials (id, run_id, ordinal, agent_id, task, attempt, begun_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       ...[id, runId, ordinal, action.agent, action.task, action.attempt, nowMs],

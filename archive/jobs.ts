@@ -8,6 +8,9 @@ type State = z.infer<typeof JobState>;
 /** A condition on a job of table `jobs`: in any other state of its run it waits. */
 const isHandedOut = `EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.run_id AND runs.state IN ('running', 'closing'))`;
 
+/** Why a job is ready again that was taken from a worker. */
+export const LEASE_ENDED = 'its lease ended';
+
 /**
  * Jobs and the right to do them. Claiming raises a job's epoch; whoever comes with another epoch than the job's, or with
  * a job that is not leased, is told so and changes nothing. Times are milliseconds since the epoch.
@@ -85,7 +88,7 @@ export class Jobs {
   }
 
   /** Takes the job from a worker that never gave it back: ready again, and the worker's epoch is worth nothing. */
-  expire(id: JobId, nowMs: number, reason = 'its lease ended'): boolean {
+  expire(id: JobId, nowMs: number, reason = LEASE_ENDED): boolean {
     return this.#db.write(() => {
       const holder = this.get(id)?.worker;
       const row = this.#db.get<{ run_id: RunId }>(
@@ -140,8 +143,9 @@ export class Jobs {
   }
 
   /** Used by the archive's other parts inside their transaction: a new job, ready at once. */
-  add(id: JobId, runId: RunId, budgetUusd: number | null): void {
-    this.#db.run(`INSERT INTO jobs (id, run_id, state, budget_uusd) VALUES (?, ?, 'ready', ?)`, id, runId, budgetUusd);
+  add(id: JobId, runId: RunId, given: { jobBudgetUusd: number | null; resourceClass?: string }): void {
+    const sql = `INSERT INTO jobs (id, run_id, state, budget_uusd, resource_class) VALUES (?, ?, 'ready', ?, ?)`;
+    this.#db.run(sql, id, runId, given.jobBudgetUusd, given.resourceClass ?? 'cpu');
   }
 
   /** Used by the archive's other parts inside their transaction: ends a live lease's job, or null when it is stale. */

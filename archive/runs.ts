@@ -18,6 +18,13 @@ export interface RootAgent {
   origin?: { id: AgentId; generation: number };
 }
 
+/** What the jobs of a run need, by name of resource class; `cpu` for what is not named. */
+export interface RunResources {
+  /** Of trials, by task. */
+  tasks?: Record<string, string>;
+  proposals?: string;
+}
+
 /** What a run starts from. `prices` is kept as it is, so that a run's costs never change under it. */
 export interface RunStart {
   spec: RunSpec;
@@ -26,6 +33,7 @@ export interface RunStart {
   tasks: string[];
   /** Ids of those that it never meets; default none. */
   heldOut?: string[];
+  resources?: RunResources;
   prices: unknown;
   /** The seed agent; of a measuring run the agents to be measured, each with a source of its own. */
   roots: RootAgent[];
@@ -45,13 +53,13 @@ export class Runs {
   }
 
   /** Stores a run in state `running`, its key, and its first agents. Throws when another run has the key. */
-  create({ spec, suiteDigest, tasks, heldOut = [], prices, roots, key, nowMs }: RunStart): Run {
+  create({ spec, suiteDigest, tasks, heldOut = [], resources = {}, prices, roots, key, nowMs }: RunStart): Run {
     const id = newRunId();
     this.#db.write(() => {
       this.#db.run(
-        `INSERT INTO runs (id, spec, prices, suite_digest, state, created_at, budget_uusd, agents)
-         VALUES (?, ?, ?, ?, 'running', ?, ?, ?)`,
-        ...[id, JSON.stringify(spec), JSON.stringify(prices ?? null), suiteDigest, nowMs],
+        `INSERT INTO runs (id, spec, prices, suite_digest, resources, state, created_at, budget_uusd, agents)
+         VALUES (?, ?, ?, ?, ?, 'running', ?, ?, ?)`,
+        ...[id, JSON.stringify(spec), JSON.stringify(prices ?? null), suiteDigest, JSON.stringify(resources), nowMs],
         ...[budgetUusd(spec), roots.length],
       );
       if (key !== undefined) this.#insertKey(id, key);
@@ -87,6 +95,21 @@ export class Runs {
     // `create` appends a run's first event.
     const { tasks, heldOut }: EventData & { kind: 'run-created' } = JSON.parse(row.data);
     return { tasks, heldOut };
+  }
+
+  /** What its jobs need, as it was when the run was created. */
+  resources(id: RunId): RunResources {
+    const row = this.#db.get<{ resources: string }>('SELECT resources FROM runs WHERE id = ?', id);
+    if (!row) throw unknownRun(id);
+    // Written by `create` alone, from its type.
+    return JSON.parse(row.resources);
+  }
+
+  /** Every resource class but `cpu` that a run which hands out jobs needs. */
+  classesNeeded(): Set<string> {
+    const sql = `SELECT resources FROM runs WHERE state IN ('running', 'closing') AND resources <> '{}'`;
+    const needs = this.#db.all<{ resources: string }>(sql).map(({ resources }): RunResources => JSON.parse(resources));
+    return new Set(needs.flatMap(({ tasks = {}, proposals = [] }) => [...Object.values(tasks), proposals].flat()));
   }
 
   /** The price table the run was created with. */

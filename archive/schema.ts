@@ -340,7 +340,10 @@ export type Job = z.infer<typeof Job>;
 export const WorkerDesired = z.enum(['active', 'cordoned', 'draining', 'removed']);
 export type WorkerDesired = z.infer<typeof WorkerDesired>;
 
-/** What is kept of a worker. `instance` is the process that last came under the name; `description` is what it said of itself. */
+/**
+ * What is kept of a worker. `instance` is the process that last came under the name, empty once that has left; `description`
+ * is what it said of itself.
+ */
 export interface StoredWorker {
   name: string;
   instance: string;

@@ -5,6 +5,11 @@ import { type EgressPermit, type HostRule, type Origin, readHostRule } from '#sa
 import { CladeError } from './errors.ts';
 import { type EndpointOf, usableEndpoint } from './gateway/endpoint.ts';
 import { ModelCatalog } from './gateway/models.ts';
+import { withSecretFiles } from './secret-files.ts';
+import type { GpuChoice, WantedGpus } from './worker/gpus.ts';
+
+/** Each may be given as a file, which `<name>_FILE` names; so may the models' keys. */
+const SECRETS = ['CLADE_ADMIN_TOKEN', 'CLADE_VIEWER_TOKEN', 'CLADE_WORKER_TOKEN', 'CLADE_REDIS'];
 
 const LogLevel = z.enum(['silent', 'error', 'warn', 'info', 'debug']);
 
@@ -15,11 +20,22 @@ const Environment = z.object({
   CLADE_PORT: z.coerce.number().int().min(0).max(65_535).default(7777),
   CLADE_ADMIN_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
   CLADE_VIEWER_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+  CLADE_WORKER_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+  CLADE_CONTROL: z.url({ protocol: /^https?$/, error: 'must look like http://control.example:7777' }).optional(),
+  CLADE_REDIS: z.url({ protocol: /^rediss?$/, error: 'must look like redis://host:6379' }).optional(),
   CLADE_MODELS: z.string().min(1).optional(),
   CLADE_LOG: LogLevel.default('warn'),
   CLADE_MIN_FREE_MIB: z.coerce.number().int().nonnegative().default(200),
   CLADE_IMAGE_QUOTA_GIB: z.coerce.number().positive().optional(),
   CLADE_EGRESS: z.string().default(''),
+  CLADE_GPUS: z
+    .string()
+    .regex(
+      /^(all|none|(\d+|GPU-[\w-]+)(,(\d+|GPU-[\w-]+))*)$/,
+      'must be all, none, or numbers or uuids as "nvidia-smi -L" names them, such as 0,1',
+    )
+    .default('all'),
+  CLADE_GPU_SHARE: z.coerce.number().int().min(1).max(64).default(1),
 });
 
 /** What a service needs to know, however it was told. */
@@ -29,7 +45,11 @@ export interface Config {
   host: string;
   /** 0: any free port. */
   port: number;
-  tokens: { admin?: string | undefined; viewer?: string | undefined };
+  tokens: { admin?: string | undefined; viewer?: string | undefined; worker?: string | undefined };
+  /** Carries doorbells between machines; null: control tells workers itself. */
+  redisUrl: string | null;
+  /** Where a worker finds control. */
+  controlUrl: string | null;
   catalog: ModelCatalog;
   /** Base URL and key of a model's provider, looked up under the names that its entry gives. */
   endpointOf: EndpointOf;
@@ -40,6 +60,8 @@ export interface Config {
   images: { directory: string; quotaBytes: number | undefined };
   /** What sandboxes may reach at most, never the models' endpoints. */
   egress: EgressPermit;
+  /** The GPUs of this machine that work may use, and how many sandboxes one of them serves at a time. */
+  gpus: GpuChoice;
 }
 
 /** Flags of the command line; they win over the environment. */
@@ -48,6 +70,11 @@ export interface Flags {
   host?: string | undefined;
   port?: number | undefined;
   logLevel?: string | undefined;
+  minFreeMiB?: number | undefined;
+  control?: string | undefined;
+  workerToken?: string | undefined;
+  gpus?: string | undefined;
+  gpuShare?: number | undefined;
 }
 
 /**
@@ -56,12 +83,17 @@ export interface Flags {
  */
 export function readConfig(env: Record<string, string | undefined> = process.env, flags: Flags = {}): Config {
   const parsed = Environment.safeParse({
-    ...dropUnset(env),
+    ...dropUnset(withSecretFiles(env, SECRETS)),
     ...dropUnset({
       CLADE_HOME: flags.home,
       CLADE_HOST: flags.host,
       CLADE_PORT: flags.port,
       CLADE_LOG: flags.logLevel,
+      CLADE_MIN_FREE_MIB: flags.minFreeMiB,
+      CLADE_CONTROL: flags.control,
+      CLADE_WORKER_TOKEN: flags.workerToken,
+      CLADE_GPUS: flags.gpus,
+      CLADE_GPU_SHARE: flags.gpuShare,
     }),
   });
   if (!parsed.success) {
@@ -72,22 +104,31 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   const home = resolve(data.CLADE_HOME);
   const quotaGib = data.CLADE_IMAGE_QUOTA_GIB;
   const catalog = readCatalog(data.CLADE_MODELS);
+  const keys = Object.values(catalog).map(({ apiKeyEnv }) => apiKeyEnv);
+  const withKeys = withSecretFiles(env, keys);
   const endpointOf: EndpointOf = ({ baseUrl, baseUrlEnv, apiKeyEnv }) => ({
     baseUrl: baseUrl ?? (env[baseUrlEnv] || null),
-    apiKey: env[apiKeyEnv] || null,
+    apiKey: withKeys[apiKeyEnv] || null,
   });
   return {
     home,
     host: data.CLADE_HOST,
     port: data.CLADE_PORT,
-    tokens: { admin: data.CLADE_ADMIN_TOKEN, viewer: data.CLADE_VIEWER_TOKEN },
+    tokens: { admin: data.CLADE_ADMIN_TOKEN, viewer: data.CLADE_VIEWER_TOKEN, worker: data.CLADE_WORKER_TOKEN },
+    redisUrl: data.CLADE_REDIS ?? null,
+    controlUrl: data.CLADE_CONTROL ?? null,
     catalog,
     endpointOf,
     logLevel: data.CLADE_LOG,
     minFreeMiB: data.CLADE_MIN_FREE_MIB,
     images: { directory: join(home, 'images'), quotaBytes: quotaGib === undefined ? undefined : quotaGib * 2 ** 30 },
     egress: { rules: egressRules(data.CLADE_EGRESS), reserved: modelOrigins(catalog, endpointOf) },
+    gpus: { wanted: wantedGpus(data.CLADE_GPUS), share: data.CLADE_GPU_SHARE },
   };
+}
+
+function wantedGpus(text: string): WantedGpus {
+  return text === 'all' || text === 'none' ? text : text.split(',');
 }
 
 function egressRules(list: string): HostRule[] {

@@ -12,7 +12,7 @@ const mayImport: Record<string, string[]> = {
   benchmarks: [],
   archive: [],
   'archive/seed': [],
-  'services/queue': ['archive'],
+  'services/queue': ['archive', 'services'],
   'services/gateway': ['archive', 'services'],
   'services/gateway/rehearsal': ['benchmarks'],
   'services/evaluator': [
@@ -39,7 +39,9 @@ const mayImport: Record<string, string[]> = {
     'services/queue',
     'services/evaluator',
     'services/proposer',
+    'services/gateway/infra-mark.ts',
   ],
+  'services/metrics': ['archive', 'services/api/version.ts'],
   'services/scheduler/policies': ['archive'],
   'services/scheduler': [
     'benchmarks',
@@ -60,6 +62,7 @@ const mayImport: Record<string, string[]> = {
     'services/scheduler',
     'services/worker',
     'services/gateway',
+    'services/metrics',
   ],
   'services/cli': [
     'benchmarks',
@@ -68,6 +71,7 @@ const mayImport: Record<string, string[]> = {
     'services',
     'services/scheduler',
     'services/worker',
+    'services/queue',
     'services/api',
     'services/evaluator',
     'services/gateway',
@@ -77,10 +81,12 @@ const mayImport: Record<string, string[]> = {
     'sandbox',
     'archive',
     'services/cli',
+    'services/api',
     'services/queue',
     'services/gateway',
     'services/gateway/rehearsal',
     'services/scheduler',
+    'services/metrics',
     'services/worker',
   ],
 };
@@ -90,8 +96,12 @@ const doors: Record<string, RegExp> = {
   'better-sqlite3': /^archive\//,
   'simple-git': /^archive\/repository/,
   dockerode: /^sandbox\/docker/,
+  bullmq: /^services\/queue\//,
+  ioredis: /^services\/queue\//,
   openai: /^services\/gateway\//,
+  'prom-client': /^services\/metrics\//,
   fastify: /^services\/api\//,
+  undici: /^services\/(gateway\/|worker\/control-door\.ts)/,
   commander: /^services\/(cli\/|main\.ts)/,
 };
 
@@ -109,11 +119,13 @@ const pure = [
   'archive/lineage.ts',
   'sandbox/output.ts',
   'sandbox/egress/policy.ts',
-  'services/{score,paired,task-stats}.ts',
+  'services/{score,paired,task-stats,resource-class}.ts',
+  'services/worker/gpus-{listing,leftovers}.ts',
   'services/scheduler/{standing,budget,decide,rng,run-suite,split}.ts',
   'services/scheduler/policies/*.ts',
-  'services/gateway/{prices,infra-mark}.ts',
+  'services/gateway/{prices,infra-mark,likeness,readings}.ts',
   'services/proposer/{evidence,prompts}.ts',
+  'services/worker/wire-task.ts',
   'services/evaluator/{firewall,patch-sections,audit,base-repository,history-seal,official-report,task-limits}.ts',
 ];
 

@@ -31,13 +31,22 @@ export interface ServiceProcess extends AsyncDisposable {
   end(signal: NodeJS.Signals): Promise<{ exitCode: number | null; tookMs: number }>;
 }
 
-/** Starts the service and waits until it listens. With `ownGroup`, signals go to it and to all that it has started, its git too. */
+interface ServiceStart {
+  /** Signals go to it and to all that it has started, its git too. */
+  ownGroup?: boolean;
+  /** Default `up`. */
+  role?: 'up' | 'control';
+  /** Default: any free one. */
+  port?: string;
+}
+
+/** Starts the service and waits until it listens. */
 export async function startService(
   home: string,
   env: Record<string, string> = {},
-  { ownGroup = false } = {},
+  { ownGroup = false, role = 'up', port = '0' }: ServiceStart = {},
 ): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [launcher, 'up', '--home', home, '--port', '0'], {
+  const child = spawn(process.execPath, [launcher, role, '--home', home, '--port', port], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...plainEnvironment(), ...env },
     detached: ownGroup,

@@ -11,6 +11,8 @@ CREATE TABLE runs (
   spec TEXT NOT NULL,
   prices TEXT NOT NULL,
   suite_digest TEXT NOT NULL,
+  -- Resource classes of its jobs, where they are not 'cpu'.
+  resources TEXT NOT NULL DEFAULT '{}',
   state TEXT NOT NULL,
   reason TEXT,
   created_at INTEGER NOT NULL,
@@ -156,6 +158,8 @@ CREATE TABLE calls (
   latency_ms INTEGER,
   replayed INTEGER NOT NULL DEFAULT 0,
   reply_blob TEXT,
+  -- What the worker calls it: asked again under this name, it is the same call.
+  name TEXT,
   at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX calls_by_job ON calls (job_id, request_digest, occurrence);

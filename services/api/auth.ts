@@ -2,18 +2,19 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { CladeError } from '#services/errors.ts';
 import type { Access } from './deps.ts';
 
-/** `viewer` may read, `admin` may also create and steer runs. */
-export type Role = 'viewer' | 'admin';
+/** `viewer` may read, `admin` may also create and steer runs; `worker` may do what workers do, and nothing else. */
+export type Role = 'viewer' | 'admin' | 'worker';
 
-/** @returns the role an `Authorization` header gives, null for none. Without configured tokens everyone is admin. */
+/** @returns the role an `Authorization` header gives, null for none. Without tokens for people everyone is admin who sends none. */
 export type Authenticate = (authorization: string | undefined) => Role | null;
 
 /** @throws CladeError `invalid-config` for an address beyond loopback without a token. */
 export function createAuthenticate({ host, tokens }: Access): Authenticate {
   const known = hashed(tokens);
-  if (known.length === 0 && !isLoopback(host)) throw tokenless(host);
+  const isOpen = !known.some(({ role }) => role !== 'worker');
+  if (isOpen && !isLoopback(host)) throw tokenless(host);
   return (authorization) => {
-    if (known.length === 0) return 'admin';
+    if (known.length === 0 || (isOpen && authorization === undefined)) return 'admin';
     const token = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1];
     if (token === undefined) return null;
     const hash = sha256(token);
@@ -28,7 +29,7 @@ export function isLoopback(host: string): boolean {
 }
 
 function hashed(tokens: Access['tokens']): { role: Role; hash: Buffer }[] {
-  const roles = ['admin', 'viewer'] as const;
+  const roles = ['admin', 'viewer', 'worker'] as const;
   return roles.flatMap((role) => {
     const token = tokens[role];
     return token === undefined || token === '' ? [] : [{ role, hash: sha256(token) }];

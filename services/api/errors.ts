@@ -5,6 +5,7 @@ import {
   BudgetExceeded,
   DiskFull,
   NotFound,
+  StaleLease,
 } from '#archive/errors.ts';
 import { SuiteError } from '#benchmarks/suite.ts';
 import { SandboxUnavailable } from '#sandbox/sandbox.ts';
@@ -28,6 +29,7 @@ const codeOfClass: readonly [new (...args: never[]) => Error, ErrorCode][] = [
   [ArchiveVersion, 'archive-version'],
   [ArchiveUnwritable, 'unwritable'],
   [DiskFull, 'disk-full'],
+  [StaleLease, 'stale-lease'],
   [BudgetExceeded, 'budget-exceeded'],
   [SuiteError, 'invalid-suite'],
   [SandboxUnavailable, 'sandbox-unavailable'],

@@ -1,7 +1,7 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CladeError } from '#services/errors.ts';
-import { createAuthenticate, type Role } from './auth.ts';
+import { type Authenticate, createAuthenticate, type Role } from './auth.ts';
 import type { Access } from './deps.ts';
 import { responseHeaders } from './headers.ts';
 import { checkAddressed } from './host.ts';
@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a token. */
     open?: boolean;
+    /** For workers: answered with their token. */
+    role?: 'worker';
   }
 }
 
@@ -27,7 +29,8 @@ export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<vo
 
 /** @throws CladeError `invalid-config` for an address beyond loopback without a token. */
 export async function createGuard(app: Api, access: Access): Promise<Guard> {
-  const roleOf = await createRoleOf(app, access);
+  const authenticate = createAuthenticate(access);
+  const roleOf = await createRoleOf(app, authenticate);
   const countRequest = app.createRateLimit({ max: REQUESTS_PER_MINUTE, timeWindow: '1 minute' });
   let closing = false;
   app.addHook('preClose', async () => {
@@ -35,17 +38,29 @@ export async function createGuard(app: Api, access: Access): Promise<Guard> {
   });
   return async (request, reply) => {
     reply.headers(responseHeaders);
-    if (closing) throw new CladeError('shutting-down', 'This service is ending. Start it again with "clade up".');
-    refuseExcess(await countRequest(request), 'requests', reply);
+    if (closing) throw new CladeError('shutting-down', 'This service is ending.');
+    const isForWorkers = request.routeOptions.config.role === 'worker';
+    const { host, origin, authorization } = request.headers;
+    // A fleet at work asks more than anybody else, all of it from one address perhaps.
+    const isAwaited = isForWorkers && authenticate(authorization) !== null;
+    if (!isAwaited) refuseExcess(await countRequest(request), 'requests', reply);
     const changes = request.method !== 'GET' && request.method !== 'HEAD';
     const { localAddress, localPort } = request.socket;
-    const { host, origin } = request.headers;
-    checkAddressed(access, { host, origin, localAddress, localPort, changes });
+    // No page of a browser has a token to send, and workers may know this service by any name.
+    if (!isForWorkers || authorization === undefined)
+      checkAddressed(access, { host, origin, localAddress, localPort, changes });
     if (request.routeOptions.config.open === true) return;
-    const role = await roleOf(request, reply);
-    if (changes && role !== 'admin')
-      throw new CladeError('forbidden', 'A viewer token may only read; this needs the admin token.');
+    assertMay(await roleOf(request, reply), { isForWorkers, changes });
   };
+}
+
+function assertMay(role: Role, { isForWorkers, changes }: { isForWorkers: boolean; changes: boolean }): void {
+  if (role === 'admin' || (role === 'worker' && isForWorkers)) return;
+  if (role === 'worker')
+    throw new CladeError('forbidden', 'A worker token is for workers alone; people need the admin or viewer token.');
+  if (isForWorkers)
+    throw new CladeError('forbidden', 'A viewer token may only read; workers need the token in CLADE_WORKER_TOKEN.');
+  if (changes) throw new CladeError('forbidden', 'A viewer token may only read; this needs the admin token.');
 }
 
 /**
@@ -53,8 +68,7 @@ export async function createGuard(app: Api, access: Access): Promise<Guard> {
  * be its next token right or wrong: that bounds guessing. One that a right token came from before is always listened to, so
  * that guesses beside an honest client do not shut it out.
  */
-async function createRoleOf(app: Api, access: Access) {
-  const authenticate = createAuthenticate(access);
+async function createRoleOf(app: Api, authenticate: Authenticate) {
   await app.register(rateLimit, { global: false });
   const countTry = app.createRateLimit({ max: WRONG_TOKENS_PER_MINUTE, timeWindow: '1 minute' });
   const trusted = new Set<string>();

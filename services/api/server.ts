@@ -16,17 +16,23 @@ import {
 } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { CladeError } from '#services/errors.ts';
+import { takeBinary } from './binary.ts';
 import type { ApiDeps } from './deps.ts';
 import { problemOf } from './errors.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { describeIssues } from './issues.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { agentRoutes } from './routes/agents.ts';
+import { blobRoutes } from './routes/blobs.ts';
 import { eventRoutes } from './routes/events.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { proposalRoutes } from './routes/proposals.ts';
 import { runRoutes } from './routes/runs.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { sourceRoutes } from './routes/sources.ts';
 import { trialRoutes } from './routes/trials.ts';
+import { workerRoutes } from './routes/workers.ts';
 import { named } from './schema.ts';
 import { answerUnparsed } from './unparsed.ts';
 import { version } from './version.ts';
@@ -65,8 +71,10 @@ export async function createServer(deps: ApiDeps): Promise<Api> {
   const refuseUnrouted = refusal(app, guard);
   const refuseTheRest = refuseOtherMethods(app);
   await describeItself(app);
-  for (const routes of [serviceRoutes, runRoutes, agentRoutes, trialRoutes, proposalRoutes, eventRoutes])
+  takeBinary(app);
+  for (const routes of [serviceRoutes, metricsRoutes, runRoutes, agentRoutes, trialRoutes, proposalRoutes, eventRoutes])
     routes(app, deps);
+  for (const routes of [workerRoutes, jobRoutes, sourceRoutes, blobRoutes]) routes(app, deps);
   refuseTheRest();
   await app.ready();
   return app;

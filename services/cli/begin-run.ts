@@ -8,6 +8,7 @@ import { CladeError } from '#services/errors.ts';
 import { homeFlag } from './command.ts';
 import { ENDING, embeddedRun, follow, remoteRun } from './follow.ts';
 import { onInterrupt } from './interrupt.ts';
+import { noticeLine } from './live-view.ts';
 import { findService, type ServiceClient } from './service-client.ts';
 import type { Terminal } from './terminal.ts';
 import { isOver } from './words.ts';
@@ -42,7 +43,13 @@ async function beginThere(
   { json, detach, report }: Following,
 ): Promise<void> {
   const { id, ...begun } = await client.post('/v1/runs', spec, RunView);
-  if (detach) return terminal.print(json ? JSON.stringify({ id, ...begun }) : id);
+  if (detach) {
+    for await (const one of client.events(id, { afterSeq: 0, follow: false, signal: AbortSignal.timeout(5_000) })) {
+      const warning = one.kind === 'event' ? noticeLine(one.event) : null;
+      if (warning !== null) terminal.say(warning);
+    }
+    return terminal.print(json ? JSON.stringify({ id, ...begun }) : id);
+  }
   terminal.say(`Run ${id} goes on in the service at ${client.url}.`);
   using interrupt = onInterrupt(terminal, null);
   using source = remoteRun(client, id);

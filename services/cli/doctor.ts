@@ -9,13 +9,16 @@ import { modelViews } from '#services/api/model-view.ts';
 import type { ModelView } from '#services/api/schema.ts';
 import type { Config } from '#services/config.ts';
 import { SuiteShelf } from '#services/suite-shelf.ts';
+import type { Gpu } from '#services/worker/fleet.ts';
 import { type CommonOptions, command, configOf } from './command.ts';
+import { checkFleet, checkRedis } from './doctor-fleet.ts';
+import { checkGpus, checkRuns, lackingGpus } from './doctor-gpus.ts';
 import { plainLine } from './plain-text.ts';
 import type { Terminal } from './terminal.ts';
 
 /** One thing that Clade needs or can use. `needed`: without it (or, of drivers, without any) nothing works. */
-interface Check {
-  area: 'node' | 'git' | 'disk' | 'sandbox' | 'model' | 'suite';
+export interface Check {
+  area: 'node' | 'git' | 'disk' | 'sandbox' | 'gpu' | 'model' | 'suite' | 'redis' | 'worker' | 'run';
   name: string;
   ok: boolean;
   detail: string;
@@ -32,14 +35,19 @@ export function doctorCommand(terminal: Terminal): Command {
 async function doctor({ home, json }: CommonOptions, terminal: Terminal): Promise<void> {
   const config = configOf(terminal, { home });
   const drivers = Object.values(createDrivers());
+  const gpus = await checkGpus(config, drivers);
   const checks = (
     await Promise.all([
       [checkNode()],
       [await checkGit()],
       [await checkDisk(config)],
       checkDrivers(drivers),
+      gpus.checks,
       checkModels(config),
-      checkSuites(config),
+      checkSuites(config, gpus.found.gpus),
+      checkRedis(config),
+      checkFleet(config),
+      checkRuns(config),
     ])
   ).flat();
   const works = isWorking(checks);
@@ -108,16 +116,16 @@ function checkModels(config: Config): Check[] {
   }));
 }
 
-async function checkSuites({ home }: Config): Promise<Check[]> {
+async function checkSuites({ home, gpus: { share } }: Config, gpus: readonly Gpu[]): Promise<Check[]> {
   try {
-    const suites = await new SuiteShelf(home).list();
-    return suites.map((suite) => ({
-      area: 'suite',
-      name: suite.name,
-      ok: suite.tasks > 0,
-      detail: `${suite.tasks} tasks: ${suite.title}`,
-      remedy: null,
-    }));
+    const shelf = new SuiteShelf(home);
+    const checks: Check[] = [];
+    for (const { name, title, tasks } of await shelf.list()) {
+      const lacking = lackingGpus(await shelf.open(name), gpus, share);
+      const detail = `${tasks} tasks${lacking === null ? '' : ` (${lacking})`}: ${title}`;
+      checks.push({ area: 'suite', name, ok: tasks > 0, detail, remedy: null });
+    }
+    return checks;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     return [{ area: 'suite', name: 'suites', ok: false, detail, remedy: 'Mend or remove the suite that is named.' }];

@@ -12,6 +12,7 @@ import { failureSign, fileNameOf, taskLogs, writeTaskLogs } from '#services/eval
 import { type Graded, gradeBatch, type Submission } from '#services/evaluator/grade-batch.ts';
 import type { Defences } from '#services/evaluator/grade-patch.ts';
 import { VerdictStore } from '#services/evaluator/verdict-store.ts';
+import { leaseForTask, openGpus } from '#services/worker/gpus.ts';
 import { asNumber, asPositiveCount, type CommonOptions, command, configOf, typed } from './command.ts';
 import { type Dataset, idsNamed, openDataset, openPredictions } from './grade-input.ts';
 import { type GradeRun, gradeReport, progressText, summaryText } from './grade-text.ts';
@@ -78,11 +79,14 @@ async function grade(flags: GradeFlags, terminal: Terminal): Promise<void> {
   const run = await prepare(flags, terminal);
   using interrupt = onInterrupt(terminal, 'Ending: what is under way is given up, what has a verdict is kept.');
   const submissions = submissionsOf(run);
+  const { egress, gpus } = configOf(terminal, { home: flags.home });
+  await using pool = await openGpus(gpus, terminal.say);
   terminal.say(`Grading ${submissions.length} predictions with ${run.driver.name}, ${flags.workers} at once.`);
   const batch = gradeBatch(submissions, {
     ...{ driver: run.driver, limits: run.limits, defences: run.defences, verdicts: run.verdicts },
     ...{ workers: flags.workers, force: run.force, signal: interrupt.signal },
-    egress: configOf(terminal, { home: flags.home }).egress,
+    egress,
+    leaseGpus: (task, signal) => leaseForTask(pool, task, signal),
     onProgress: (line) => terminal.say(`  ${plainLine(line)}`),
     onResult: async (graded) => {
       const logs = taskLogs(graded);

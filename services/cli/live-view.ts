@@ -81,6 +81,7 @@ function newsLine(event: Event): string | null {
   return noticeLine(event);
 }
 
-function noticeLine({ data }: Event): string | null {
+/** What of an event must not be missed; null for most. */
+export function noticeLine({ data }: Event): string | null {
   return data.kind === 'notice' && data.level !== 'info' ? `${data.level}: ${plainLine(data.message)}` : null;
 }

@@ -24,6 +24,9 @@ export async function runCli(args: readonly string[], process: OwnProcess): Prom
 /** Each command by name. Loaded when needed: a command that only reads starts in a third of the time of one that evolves. */
 const commands: Record<string, (terminal: Terminal) => Promise<Command>> = {
   up: async (terminal) => (await import('./up.ts')).upCommand(terminal),
+  control: async (terminal) => (await import('./control.ts')).controlCommand(terminal),
+  worker: async (terminal) => (await import('./worker.ts')).workerCommand(terminal),
+  workers: async (terminal) => (await import('./workers.ts')).workersCommand(terminal),
   run: async (terminal) => (await import('./run.ts')).runCommand(terminal),
   measure: async (terminal) => (await import('./measure.ts')).measureCommand(terminal),
   demo: async (terminal) => (await import('./demo.ts')).demoCommand(terminal),

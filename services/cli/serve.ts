@@ -13,12 +13,13 @@ export interface Listening extends AsyncDisposable {
 
 /** What the API needs, from a service. */
 export function apiDeps(
-  { archive, scheduler, suites, config, log }: Service,
+  { archive, scheduler, fleet, suites, config, metrics, desk, log }: Service,
   allowedHosts: readonly string[],
 ): ApiDeps {
   const access: Access = { host: config.host, port: config.port, tokens: config.tokens, allowedHosts };
   const createRun: ApiDeps['createRun'] = (spec, key) => scheduler.createRun(spec, Date.now(), key);
-  return { archive, scheduler, createRun, suites, models: modelViews(config), access, log };
+  const remote = desk === null ? {} : { remote: { desk, fleet } };
+  return { archive, scheduler, createRun, suites, models: modelViews(config), metrics, access, fleet, ...remote, log };
 }
 
 /** Answers over HTTP until disposed of, and says in the data directory where. @throws CladeError `port-occupied`, `invalid-config`. */

@@ -1,15 +1,21 @@
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { readOwner } from '#archive/owner.ts';
 import type { RunView } from '#services/api/schema.ts';
 import { runView } from '#services/api/view.ts';
+import type { Config } from '#services/config.ts';
 import { readFigures } from '#services/scheduler/run-figures.ts';
+import { WorkerView } from '#services/scheduler/worker-view.ts';
+import { EMBEDDED } from '#services/worker/fleet.ts';
 import { type CommonOptions, command, configOf } from './command.ts';
 import { openHome, pickRun } from './open-home.ts';
 import { plainLine } from './plain-text.ts';
 import { runText } from './run-text.ts';
+import { findService } from './service-client.ts';
 import { table } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import { duration, ofLimit, paintScore, paintState, shortId, spendText } from './words.ts';
+import { fleetLine } from './workers-text.ts';
 
 /** `clade status`: all runs, or one. */
 export function statusCommand(terminal: Terminal): Command {
@@ -26,8 +32,17 @@ async function status(name: string | undefined, { home, json }: CommonOptions, t
   if (json) return terminal.print(JSON.stringify(name === undefined ? runs : runs[0]));
   if (name !== undefined) return terminal.print(runs.map((run) => runText(run, terminal)).join('\n'));
   terminal.print(ownerText(config.home));
+  const workers = await workersElsewhere(config);
+  if (workers.length > 0) terminal.print(fleetLine(workers));
   if (runs.length > 0) terminal.print(runTable(runs, terminal));
   else terminal.print('There is no run yet. "clade run" begins one.');
+}
+
+/** Those of the running service, but for its own. Runs are shown as well when it does not tell. */
+async function workersElsewhere(config: Config): Promise<WorkerView[]> {
+  const client = await findService(config);
+  const workers = await client?.get('/v1/workers', z.array(WorkerView), AbortSignal.timeout(3_000)).catch(() => []);
+  return (workers ?? []).filter(({ name }) => name !== EMBEDDED);
 }
 
 function ownerText(home: string): string {

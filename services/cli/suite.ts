@@ -9,6 +9,7 @@ import { CladeError } from '#services/errors.ts';
 import { NO_REFERENCE, type TaskValidation, type Validation, validateSuite } from '#services/evaluator/validate.ts';
 import { figuresByLanguage, type LanguageFigures } from '#services/evaluator/validation-figures.ts';
 import { SuiteShelf } from '#services/suite-shelf.ts';
+import { leaseForTask, openGpus } from '#services/worker/gpus.ts';
 import { asPositiveCount, type CommonOptions, command, commandGroup, configOf } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
 import { plainLine } from './plain-text.ts';
@@ -121,8 +122,9 @@ async function validateOne(
   terminal: Terminal,
 ): Promise<void> {
   const suite = await shelf(terminal, home).open(name);
-  const { images, egress } = configOf(terminal, { home });
+  const { images, egress, gpus } = configOf(terminal, { home });
   const driver = await chooseDriver(driverName(sandbox), createDrivers({ images }));
+  await using pool = await openGpus(gpus, terminal.say);
   using interrupt = onInterrupt(terminal, 'Ending.');
   let done = 0;
   const onResult = (result: TaskValidation) => terminal.say(`${++done}/${suite.tasks.length}  ${resultText(result)}`);
@@ -132,6 +134,7 @@ async function validateOne(
     concurrency: slots,
     signal: interrupt.signal,
     egress,
+    leaseGpus: (task, signal) => leaseForTask(pool, task, signal),
     onResult,
   }).catch((error: unknown) => {
     if (interrupt.signal.aborted)
@@ -185,8 +188,17 @@ function validationText(name: string, validation: Validation, { paint }: Termina
     `${name}: ${verdict}. Of ${tasks} tasks the reference solution resolves ${referenceResolved}, the empty patch ${emptyResolved}; ${excluded.length} excluded.`,
     ...languagesText(figuresByLanguage(validation)),
     ...wrong.map((result) => `  ${resultText(result)}`),
-    ...excluded.map(({ id, reason }) => `  excluded ${id}: ${plainLine(reason)}`),
+    ...excludedLines(excluded, tasks),
   ].join('\n');
+}
+
+/** A reason that all tasks share is said once. */
+function excludedLines(excluded: Validation['excluded'], tasks: number): string[] {
+  const [first] = excluded;
+  const isShared =
+    excluded.length > 1 && excluded.length === tasks && new Set(excluded.map(({ reason }) => reason)).size === 1;
+  if (first !== undefined && isShared) return [`  excluded all ${tasks}: ${plainLine(first.reason)}`];
+  return excluded.map(({ id, reason }) => `  excluded ${id}: ${plainLine(reason)}`);
 }
 
 function resultText({ id, reference, empty, durationMs }: TaskValidation): string {

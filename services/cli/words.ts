@@ -41,6 +41,11 @@ export function isOver({ state }: Pick<Run, 'state'>): boolean {
   return state === 'finished' || state === 'stopped' || state === 'failed';
 }
 
+/** `rk7m2pq (running), r0aaaaa (paused)`. */
+export function listOfRuns(runs: readonly Pick<Run, 'id' | 'state'>[]): string {
+  return runs.map(({ id, state }) => `${id} (${state})`).join(', ');
+}
+
 /** `45/150`, or `45` without a limit. */
 export function ofLimit(used: number, limit: number | undefined): string {
   return limit === undefined ? String(used) : `${used}/${limit}`;

@@ -4,6 +4,7 @@ import { readSweBenchLog } from '#benchmarks/swe-bench/verdict.ts';
 import type { EgressPermit } from '#sandbox/egress/policy.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import type { Limits } from '#sandbox/schema.ts';
+import type { GpuLease } from '#services/worker/gpus-pool.ts';
 import { type Defences, gradePatch, type PatchVerdict } from './grade-patch.ts';
 import type { LogState } from './official-report.ts';
 import { ownLabels, reapDead } from './process-mark.ts';
@@ -31,6 +32,8 @@ export interface BatchDeps {
   limits: Limits;
   /** What sandboxes may reach at most. By default nothing. */
   egress?: EgressPermit;
+  /** The GPUs of a task's sandboxes; null for a task that needs none. By default there are none. */
+  leaseGpus?: (task: Task, signal: AbortSignal) => Promise<GpuLease | null>;
   defences: Defences;
   verdicts: VerdictStore;
   /** Grades also what has a verdict. */
@@ -61,6 +64,7 @@ export async function gradeBatch(submissions: readonly Submission[], deps: Batch
   };
   const workers = Array.from({ length: Math.max(1, deps.workers) }, workOff);
   await Promise.all(workers.map((worker) => worker.catch((error: unknown) => stop.abort(error))));
+  await deps.driver.settled?.();
   signal.throwIfAborted();
 }
 
@@ -101,7 +105,9 @@ function logState({ test, ...task }: Task, verdict: PatchVerdict): LogState {
 }
 
 async function solutionOf(task: Task, deps: BatchDeps): Promise<string> {
-  const patch = await referencePatchOf(task, { limits: deps.limits, labels: ownLabels(KIND, task.id) }, deps);
+  using leased = (await deps.leaseGpus?.(task, deps.signal)) ?? null;
+  const where = { limits: deps.limits, labels: ownLabels(KIND, task.id), gpus: leased?.uuids ?? [] };
+  const patch = await referencePatchOf(task, where, deps);
   if (patch === null) throw new Error(`Task ${task.id} has no reference patch.`);
   return patch;
 }
@@ -128,7 +134,8 @@ async function gradeAndKeep(key: string, grounds: VerdictGrounds, batch: Batch):
   const image = await taskImage(task, batch, defences.sealedHistory);
   // Further pulls must not push it out while nothing runs in it yet.
   await using _pinned = await batch.driver.images?.pin(image, { signal: batch.signal });
-  const where = { limits, labels: ownLabels(KIND, task.id) };
+  using leased = (await batch.leaseGpus?.(task, signal)) ?? null;
+  const where = { limits, labels: ownLabels(KIND, task.id), gpus: leased?.uuids ?? [] };
   const verdict = await gradePatch(task, patch, where, { driver, egress, signal, defences });
   await batch.verdicts.put(key, grounds, verdict);
   batch.graded.add(key);

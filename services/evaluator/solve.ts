@@ -91,6 +91,9 @@ export function assertModelAnswered({ modelTrouble }: Pick<Solved, 'modelTrouble
 /** Time for what is not the agent: furnishing the sandbox and taking the patch. */
 const setUpMs = 180_000;
 
+/** What makes programs print the same when a job is done again, here or on another machine. An image may know better. */
+const steadyEnv = { TZ: 'UTC', PYTHONHASHSEED: '0' };
+
 type Ran = Pick<Solved, 'ended' | 'exitCode' | 'transcript'>;
 
 const tookSandboxDown: Ran = { ended: 'crashed', exitCode: null, transcript: '' };
@@ -123,6 +126,7 @@ async function runAgent(
   await startFrom(sandbox, workdir, assignment.startPatch ?? '', deps.signal);
   const deadlineMs = Date.now() + assignment.solveMs;
   const env = {
+    ...steadyEnv,
     ...sandbox.baseEnv,
     ...reach.env,
     CLADE_TASK: sandbox.path('/task/task.json'),

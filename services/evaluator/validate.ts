@@ -2,6 +2,7 @@ import type { Grade, Suite, Task } from '#benchmarks/schema.ts';
 import type { EgressPermit } from '#sandbox/egress/policy.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import { Limits } from '#sandbox/schema.ts';
+import type { GpuLease } from '#services/worker/gpus-pool.ts';
 import { gradePatch } from './grade-patch.ts';
 import { ownLabels, reapDead } from './process-mark.ts';
 import { referencePatchOf } from './reference.ts';
@@ -38,6 +39,8 @@ export interface ValidateDeps {
   limits?: Limits;
   /** What sandboxes may reach at most. By default nothing. */
   egress?: EgressPermit;
+  /** The GPUs of a task's sandboxes; null for a task that needs none. By default there are none. */
+  leaseGpus?: (task: Task, signal: AbortSignal) => Promise<GpuLease | null>;
   onResult?: (result: TaskValidation) => void;
 }
 
@@ -61,6 +64,7 @@ export async function validateSuite(suite: Suite, deps: ValidateDeps): Promise<V
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, deps.concurrency) }, workOff));
+  await deps.driver.settled?.();
   return {
     tasks: suite.tasks.length + suite.excluded.length,
     referenceResolved: results.filter((result) => result.reference?.resolved).length,
@@ -84,7 +88,9 @@ async function validateTask(task: Task, deps: ValidateDeps): Promise<TaskValidat
 /** Fills in the grades. @returns why the task is not fully validated, or null. */
 async function grades(task: Task, deps: ValidateDeps, result: TaskValidation): Promise<string | null> {
   deps.signal.throwIfAborted();
-  const where = { limits: deps.limits ?? Limits.parse({}), labels: ownLabels('validate', task.id) };
+  using leased = (await deps.leaseGpus?.(task, deps.signal)) ?? null;
+  const gpus = leased?.uuids ?? [];
+  const where = { limits: deps.limits ?? Limits.parse({}), labels: ownLabels('validate', task.id), gpus };
   const empty = await gradePatch(task, '', where, deps);
   if (empty.kind !== 'bad-patch') result.empty = empty.grade;
   const patch = await referencePatchOf(task, where, deps);

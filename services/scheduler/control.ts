@@ -22,7 +22,8 @@ import type { HarnessBreaker } from './harness-breaker.ts';
 import { LEASE_MS } from './lease-sweep.ts';
 import { ReturnedJobs } from './returned-jobs.ts';
 import { smokeTaskOf } from './run-suite.ts';
-import { settle } from './settle.ts';
+import { mayRunBare } from './serving.ts';
+import { isSettledBy, settle } from './settle.ts';
 
 export interface ControlDependencies {
   archive: Archive;
@@ -32,6 +33,8 @@ export interface ControlDependencies {
   log: Log;
   disk: DiskWatch;
   breaker: HarnessBreaker;
+  /** Whether a worker may take a job. */
+  mayClaim: (jobId: JobId, worker: string) => boolean;
   onProgress: (progress: Progress) => void;
   /** Of a proposal under way: those from the same parent that had settled when it began. */
   settledBefore: (runId: RunId, proposal: ProposalId) => readonly ProposalId[];
@@ -46,6 +49,7 @@ export function createControl({
   log,
   disk,
   breaker,
+  mayClaim,
   onProgress,
   settledBefore,
 }: ControlDependencies): ControlClient {
@@ -53,8 +57,8 @@ export function createControl({
 
   return {
     async claim(jobId, worker) {
-      if (disk.full() !== null) return null;
-      const lease = watched(() => archive.jobs.claim(jobId, worker, LEASE_MS, clock()));
+      if (disk.full() !== null || !mayClaim(jobId, worker)) return null;
+      const lease = await together(() => archive.jobs.claim(jobId, worker, LEASE_MS, clock()));
       if (lease === null) return null;
       try {
         return await describe(lease);
@@ -65,7 +69,7 @@ export function createControl({
       }
     },
 
-    renew: async (lease) => watched(() => archive.jobs.renew(lease, LEASE_MS, clock())),
+    renew: (lease) => together(() => archive.jobs.renew(lease, LEASE_MS, clock())),
 
     source: (tree) => archive.repository.sourceTar(tree).catch(refusedByDisk),
 
@@ -91,13 +95,18 @@ export function createControl({
     async complete(lease, result) {
       const settled = await settle(archive, lease, result, clock()).catch(refusedByDisk);
       if (settled) breaker.reset(jobOf(lease.jobId).runId);
-      return settled;
+      return settled || isSettledBy(archive, lease);
     },
 
     async release(lease, reason, infra) {
       watched(() => (infra ? returned.failed(lease, reason) : returned.givenBack(lease, reason)));
     },
   };
+
+  /** With what others write now: one sync to disk for all. */
+  function together<T>(write: () => T): Promise<T> {
+    return archive.sharedTransaction(write).catch(refusedByDisk);
+  }
 
   /** Whatever is refused for want of room makes the watch look for room again before anything is begun. */
   function watched<T>(write: () => T): T {
@@ -164,7 +173,8 @@ export function createControl({
   }
 
   function common(lease: Lease, run: Run) {
-    return { lease, leaseMs: LEASE_MS, runId: run.id, spec: run.spec, owner: archive.ownerId };
+    const spec = { ...run.spec, allowUnsandboxed: mayRunBare(run.spec, archive.runs.prices(run.id)) };
+    return { lease, leaseMs: LEASE_MS, runId: run.id, spec, owner: archive.ownerId };
   }
 
   function pastTrial(id: TrialId, tasks: Task[]): PastTrial {

@@ -1,5 +1,6 @@
 import type { Archive } from '#archive/archive.ts';
 import type { Job, RunId } from '#archive/schema.ts';
+import { evidenceOf } from './returned-jobs.ts';
 
 /** How long a worker may be silent before its job goes to another. A service that starts takes its own jobs back at once. */
 export const LEASE_MS = 30_000;
@@ -11,8 +12,8 @@ export interface LeaseSweepDependencies {
   clock: () => number;
   /** How often `sweep` is meant to be called. */
   everyMs: number;
-  /** Told of each job that was taken back. */
-  onEnded: (runId: RunId, reason: string) => void;
+  /** Told of each job that was taken back, and from whom. */
+  onEnded: (runId: RunId, reason: string, worker: string) => void;
 }
 
 /** Takes jobs back from workers that fell silent. */
@@ -35,7 +36,7 @@ export class LeaseSweep {
     this.#lastMs = nowMs;
     if (isLate) return;
     for (const job of archive.jobs.expired(nowMs)) {
-      if (endLease(archive, job, nowMs)) onEnded(job.runId, `the lease on ${job.id} ended`);
+      if (endLease(archive, job, nowMs)) onEnded(job.runId, `the lease on ${job.id} ended`, job.worker ?? '');
     }
   }
 }
@@ -44,8 +45,14 @@ export class LeaseSweep {
  * Takes a job from a worker that never gave it back: ready again, or set aside when that has happened to it too often.
  * @returns false when nobody held it.
  */
-export function endLease({ jobs }: Pick<Archive, 'jobs'>, { id, epoch }: Job, nowMs: number): boolean {
+export function endLease(
+  { jobs }: Pick<Archive, 'jobs'>,
+  { id, epoch }: Job,
+  nowMs: number,
+  reason = 'its lease ended',
+): boolean {
   // Being claimed raises a job's epoch by one, being taken back by one more; being given back does not.
-  if (epoch < 2 * MOST_ENDED_LEASES - 1) return jobs.expire(id, nowMs);
-  return jobs.setAside({ jobId: id }, 'infra', `${MOST_ENDED_LEASES} leases on it ended without a result`, nowMs);
+  if (epoch < 2 * MOST_ENDED_LEASES - 1) return jobs.expire(id, nowMs, reason);
+  const why = `${MOST_ENDED_LEASES} leases on it ended without a result; ${evidenceOf(jobs.failures(id))}`;
+  return jobs.setAside({ jobId: id }, 'infra', why, nowMs);
 }

@@ -1,5 +1,6 @@
 import type { Archive } from '#archive/archive.ts';
-import type { Lease } from '#archive/schema.ts';
+import type { JobFailure } from '#archive/jobs.ts';
+import type { Job, Lease } from '#archive/schema.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { HarnessBreaker } from './harness-breaker.ts';
 import { handsOutJobs } from './run-states.ts';
@@ -10,7 +11,7 @@ const MOST_ATTEMPTS = 5;
 const FIRST_WAIT_MS = 1_000;
 
 export interface ReturnedJobsDependencies {
-  archive: Pick<Archive, 'jobs' | 'ledger' | 'runs'>;
+  archive: Pick<Archive, 'events' | 'jobs' | 'ledger' | 'runs' | 'transaction'>;
   disk: DiskWatch;
   breaker: Pick<HarnessBreaker, 'failed'>;
   clock: () => number;
@@ -44,17 +45,35 @@ export class ReturnedJobs {
       return;
     }
     const diskIsFull = disk.full() !== null;
-    if (!diskIsFull) breaker.failed(job.runId, reason);
+    if (!diskIsFull) breaker.failed(job.runId, reason, job.worker ?? '');
     const run = archive.runs.get(job.runId);
     const counts = !diskIsFull && run !== null && handsOutJobs(run.state);
-    if (counts) this.#count(lease, job.infraFailures + 1, reason);
+    if (counts) this.#count(lease, job, reason);
     else this.givenBack(lease, reason);
   }
 
-  #count(lease: Lease, failures: number, reason: string): void {
+  #count(lease: Lease, job: Job, reason: string): void {
     const { archive, clock } = this.#deps;
+    const failures = job.infraFailures + 1;
     const notBeforeMs = clock() + FIRST_WAIT_MS * 4 ** (failures - 1);
-    if (failures >= MOST_ATTEMPTS) archive.jobs.setAside(lease, 'infra', reason, clock());
-    else archive.jobs.release(lease, { reason, infra: true, notBeforeMs }, clock());
+    if (failures < MOST_ATTEMPTS) archive.jobs.release(lease, { reason, infra: true, notBeforeMs }, clock());
+    else this.#setAside(lease, job, reason);
   }
+
+  /** With the evidence, so that somebody can find out why nobody could do it. */
+  #setAside(lease: Lease, { id, runId, worker }: Job, reason: string): void {
+    const { archive, clock } = this.#deps;
+    const failures = [...archive.jobs.failures(id), { worker: worker ?? '', reason, at: clock() }];
+    const why = `the harness failed at it ${MOST_ATTEMPTS} times; ${evidenceOf(failures)}`;
+    archive.transaction(() => {
+      if (!archive.jobs.setAside(lease, 'infra', why, clock())) return;
+      archive.events.notice(runId, 'warning', 'job-set-aside', `${id} was set aside: ${why}`, clock());
+    });
+  }
+}
+
+/** Where jobs came back from and why: `on w1: no space left (3 times); on w2: its lease ended`. */
+export function evidenceOf(failures: readonly JobFailure[]): string {
+  const counts = Map.groupBy(failures, ({ worker, reason }) => `on ${worker}: ${reason}`);
+  return [...counts].map(([what, { length }]) => (length === 1 ? what : `${what} (${length} times)`)).join('; ');
 }

@@ -1,7 +1,10 @@
 import type { Archive } from '#archive/archive.ts';
-import type { Action, Evidence, Run, RunId, RunState } from '#archive/schema.ts';
+import type { DecisionOptions } from '#archive/decisions.ts';
+import type { RunResources } from '#archive/runs.ts';
+import type { Action, JobId, Run, RunId, RunState } from '#archive/schema.ts';
 import { chooseEvidence } from '#services/proposer/evidence.ts';
 import type { Queue } from '#services/queue/queue.ts';
+import { CPU_CLASS } from '#services/resource-class.ts';
 import { decide } from './decide.ts';
 import { createPolicy } from './policies/policies.ts';
 import type { Policy } from './policies/policy.ts';
@@ -11,12 +14,16 @@ import { foldEvents } from './run-figures.ts';
 import { handsOutJobs } from './run-states.ts';
 import { emptyStanding, type RunStanding } from './standing.ts';
 
+/** Decisions that are stored together at most, so that nothing else waits long for them. */
+const MOST_TOGETHER = 50;
+
 /** The decisions of one run. Its picture of the run is the fold of the run's events, so it can be dropped and made again. */
 export class RunLoop {
   readonly runId: RunId;
   readonly policy: Policy;
   standing: RunStanding = emptyStanding();
   #seq = 0;
+  readonly #resources: RunResources;
   #archive: Archive;
   #queue: Queue;
   #clock: () => number;
@@ -24,6 +31,7 @@ export class RunLoop {
   constructor(run: Run, { archive, queue, clock }: { archive: Archive; queue: Queue; clock: () => number }) {
     this.runId = run.id;
     this.policy = createPolicy(run.spec.policy);
+    this.#resources = archive.runs.resources(run.id);
     this.#archive = archive;
     this.#queue = queue;
     this.#clock = clock;
@@ -36,7 +44,7 @@ export class RunLoop {
     if (run.state === 'pausing') this.#rest(run);
     if (run.state === 'stopping') this.#end(run);
     if (!handsOutJobs(run.state)) return;
-    while (this.#underWay() < run.spec.slots && this.#step(run)) this.catchUp();
+    for (let begun = MOST_TOGETHER; begun === MOST_TOGETHER; ) begun = this.#beginSome(run);
   }
 
   /** Brings `standing` up to the last event. @throws what an event that cannot be folded throws; the next call folds all anew. */
@@ -44,10 +52,15 @@ export class RunLoop {
     try {
       this.#seq = foldEvents(this.#archive, this.runId, this.standing, this.#seq);
     } catch (error) {
-      this.standing = emptyStanding();
-      this.#seq = 0;
+      this.#forget();
       throw error;
     }
+  }
+
+  /** The next look folds all anew. */
+  #forget(): void {
+    this.standing = emptyStanding();
+    this.#seq = 0;
   }
 
   /** A pausing run has paused when nobody works on it; its jobs that are ready wait until it is resumed. */
@@ -74,8 +87,36 @@ export class RunLoop {
     return run;
   }
 
-  /** One decision. @returns whether there may be room for another. */
-  #step({ spec, id, state }: Run): boolean {
+  /**
+   * Decides until there is no more room, or for long enough. What is decided is stored as a whole before anybody hears of it:
+   * one sync to disk for all. @returns how many jobs were begun.
+   */
+  #beginSome(run: Run): number {
+    const jobs: JobId[] = [];
+    try {
+      this.#archive.transaction(() => {
+        while (jobs.length < MOST_TOGETHER && this.#underWay() < run.spec.slots) {
+          const job = this.#step(run);
+          if (job === null) return;
+          jobs.push(job);
+          this.catchUp();
+        }
+      });
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+    for (const id of jobs) this.#ring(id);
+    return jobs.length;
+  }
+
+  #ring(id: JobId): void {
+    const job = this.#archive.jobs.get(id);
+    if (job !== null) void this.#queue.ring({ jobId: id, resourceClass: job.resourceClass });
+  }
+
+  /** One decision. @returns the job that it began; null when there is no room for another. */
+  #step({ spec, id, state }: Run): JobId | null {
     const started = performance.now();
     const decision = decide({
       runId: id,
@@ -85,24 +126,26 @@ export class RunLoop {
       nowMs: this.#clock(),
       asOfSeq: this.#seq,
     });
-    if (decision.action.kind === 'wait') return false;
+    if (decision.action.kind === 'wait') return null;
     const durationUs = Math.round((performance.now() - started) * 1_000);
-    const jobId = this.#archive.decisions.record(
+    return this.#archive.decisions.record(
       { ...decision, durationUs },
       { ...this.#withJob(decision.action, decision.ordinal, spec), ...finishState(decision.action, state) },
     );
-    const job = jobId === null ? null : this.#archive.jobs.get(jobId);
-    if (job !== null) void this.#queue.ring({ jobId: job.id, resourceClass: job.resourceClass });
-    return jobId !== null;
   }
 
-  #withJob(action: Action, ordinal: number, spec: Run['spec']): { evidence?: Evidence; jobBudgetUusd: number | null } {
+  #withJob(action: Action, ordinal: number, spec: Run['spec']): Omit<DecisionOptions, 'state'> {
     const uusd = (usd: number | null) => (usd === null ? null : Math.floor(usd * 1e6));
-    if (action.kind !== 'propose') return { jobBudgetUusd: uusd(spec.limits.trialUsd) };
+    const { tasks = {}, proposals = CPU_CLASS } = this.#resources;
+    if (action.kind !== 'propose') {
+      const needs = action.kind === 'evaluate' && Object.hasOwn(tasks, action.task) ? tasks[action.task] : undefined;
+      return { jobBudgetUusd: uusd(spec.limits.trialUsd), resourceClass: needs ?? CPU_CLASS };
+    }
     const trials = this.#archive.trials.list(this.runId, { agent: action.parent }).filter(({ y }) => y !== null);
     return {
       evidence: chooseEvidence(trials, evidenceRng(spec.randomSeed, ordinal)),
       jobBudgetUusd: uusd(spec.limits.proposalUsd),
+      resourceClass: proposals,
     };
   }
 }

@@ -15,6 +15,7 @@ import { cancelJobs, failRun } from './run-endings.ts';
 import { figuresOf, type RunFigures, readFigures } from './run-figures.ts';
 import { RunLoop } from './run-loop.ts';
 import { handsOutJobs, isOver } from './run-states.ts';
+import { type Supply, UnservedWatch } from './unserved.ts';
 
 /** How often doorbells are rung again, ended leases are taken back and the disk is looked at. */
 const SWEEP_MS = 1_000;
@@ -27,12 +28,22 @@ export interface SchedulerDependencies {
   disk: DiskWatch;
   /** Checks a spec and gathers what its run needs; throws what the operator should read. */
   prepareRun: (spec: RunSpec) => Promise<NewRun>;
+  /** Who works. By default nobody is known. */
+  fleet?: FleetFacts;
   /** Told of each run that is taken charge of, new or found at the start. */
   onAdopted?: (run: Run) => void;
   clock: () => number;
   log: Log;
   /** Default 1,000. */
   sweepMs?: number;
+}
+
+/** What the scheduler asks of the workers as a whole. */
+export interface FleetFacts extends Supply {
+  /** Whether a worker is known to have gone, so that the end of its leases tells nothing else. */
+  isGone(worker: string): boolean;
+  /** Whether there are workers beside these that take jobs. */
+  hasOthers(than: ReadonlySet<string>): boolean;
 }
 
 /** Drives every run: gives its loop a turn whenever something happened to it, and carries out what operators ask. */
@@ -48,6 +59,7 @@ export class Scheduler implements Disposable {
   readonly #deps: SchedulerDependencies;
   readonly #diskPause: DiskPause;
   readonly #leases: LeaseSweep;
+  readonly #unserved: UnservedWatch | null;
   readonly #unsubscribe: () => void;
   readonly #sweeper: NodeJS.Timeout;
   #turnDue = false;
@@ -57,10 +69,13 @@ export class Scheduler implements Disposable {
     this.#deps = deps;
     const { archive, clock, sweepMs = SWEEP_MS } = deps;
     this.board = new ProgressBoard(deps);
-    this.breaker = new HarnessBreaker(deps);
+    this.breaker = new HarnessBreaker({ archive, clock, hasOthers: (than) => deps.fleet?.hasOthers(than) ?? false });
     this.#diskPause = new DiskPause({ ...deps, resume: (runId) => this.#attempt(runId, () => this.resume(runId)) });
-    const onEnded = (runId: RunId, reason: string) => this.breaker.failed(runId, reason);
+    const onEnded = (runId: RunId, reason: string, worker: string) => {
+      if (!deps.fleet?.isGone(worker)) this.breaker.failed(runId, reason, worker);
+    };
     this.#leases = new LeaseSweep({ archive, clock, everyMs: sweepMs, onEnded });
+    this.#unserved = deps.fleet === undefined ? null : new UnservedWatch({ archive, supply: deps.fleet, clock });
     for (const run of deps.archive.runs.list()) this.#adopt(run);
     this.#unsubscribe = deps.archive.events.onAppend(() => this.#wake());
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref();
@@ -73,6 +88,7 @@ export class Scheduler implements Disposable {
     const prepared = await this.#deps.prepareRun(spec);
     const run = this.#deps.archive.runs.create({ ...prepared, key, nowMs });
     this.#adopt(run);
+    this.#guarded(() => this.#unserved?.look([run.id]));
     for (const [index, { commit }] of prepared.roots.entries())
       await this.#deps.archive.repository.setAgentRef(`${run.id}-a${index + 1}`, commit);
     return run;
@@ -231,6 +247,7 @@ export class Scheduler implements Disposable {
       for (const runId of [...this.#stumbles.keys()]) this.#turn(runId, this.#loops.get(runId)!, full);
       if (full) return;
       this.#leases.sweep();
+      this.#unserved?.look(this.#loops.keys());
       for (const { id, resourceClass } of archive.jobs.ready(null, clock()))
         void queue.ring({ jobId: id, resourceClass });
     });

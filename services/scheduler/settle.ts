@@ -15,6 +15,14 @@ export async function settle(archive: Archive, lease: Lease, result: JobResult, 
     : settleProposal(archive, lease, result, nowMs);
 }
 
+/** Whether the result of this very lease is in already: whoever holds it asks again when the answer got lost. */
+export function isSettledBy({ jobs, trials, proposals }: Archive, { jobId, epoch }: Lease): boolean {
+  const job = jobs.get(jobId);
+  if (job?.state !== 'done' || job.epoch !== epoch) return false;
+  // Set aside, a job is done as well.
+  return (isTrial(jobId) ? trials.get(jobId) : proposals.get(jobId))?.outcome !== 'infra';
+}
+
 async function settleTrial(archive: Archive, lease: Lease, result: TrialResult, nowMs: number): Promise<boolean> {
   const { patch, transcript, graderLog } = result;
   const blobs = await archive.blobs.writeAll({ patch, transcript, graderLog });

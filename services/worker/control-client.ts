@@ -80,7 +80,7 @@ export interface ControlClient {
   /** A model call of the job's sandbox (or of the proposer), for the gateway. `path` starts with `/v1/`. */
   model(lease: Lease, role: CallRole, request: Request): Promise<Response>;
   report(lease: Lease, progress: Progress): void;
-  /** False: the lease was stale and nothing changed. */
+  /** False: the lease was stale and nothing changed. Handing the same result in again is no harm, and true again. */
   complete(lease: Lease, result: JobResult): Promise<boolean>;
   /** Gives the job back. `infra`: the harness failed, not the agent. */
   release(lease: Lease, reason: string, infra: boolean): Promise<void>;

@@ -4,6 +4,9 @@ import { JobId, Lease, WorkerDesired } from '#archive/schema.ts';
 /** Changes whenever what a worker and control say to each other does; both must speak the same. */
 export const PROTOCOL = 1;
 
+/** The name of the worker that is part of a service. No other may have it. */
+export const EMBEDDED = 'embedded';
+
 export const Gpu = z.object({
   /** As the driver names it for good: `GPU-…`. */
   uuid: z.string(),
@@ -42,6 +45,11 @@ export const Heartbeat = z.object({
   jobs: z.array(Lease).max(10_000),
   /** Leases of sandboxes on its machine that are none of its own: left by a worker that died, or another's that lives. */
   sandboxes: z.array(Lease).max(10_000).default([]),
+  /** GPUs that it does not use for now, each with the reason. */
+  gpusOut: z
+    .array(z.object({ uuid: z.string(), reason: z.string().max(1_000) }))
+    .max(64)
+    .default([]),
   /** One-minute load average, and free disk where it keeps its files. */
   load: z.number().nonnegative(),
   diskFreeMiB: z.int().nonnegative(),
@@ -75,9 +83,12 @@ export type Welcome = z.infer<typeof Welcome>;
 
 /** A worker's standing with control, beside the jobs it holds. */
 export interface FleetClient {
-  /** @throws CladeError `worker-refused` with the reason: another version or protocol, a name in use, removed by an operator. */
+  /**
+   * @throws CladeError `worker-refused` with the reason: another version or protocol, removed by an operator;
+   * `worker-name-taken` while another worker of that name lives: try again for as long as one that died may seem to.
+   */
   join(description: WorkerDescription): Promise<Welcome>;
-  /** @throws CladeError `worker-unknown` when control does not know it (any more): join again. */
+  /** @throws CladeError `worker-unknown` when control does not know it (any more): join again; `worker-refused`: another has its name. */
   beat(name: string, heartbeat: Heartbeat): Promise<Orders>;
   leave(name: string, instance: string): Promise<void>;
 }

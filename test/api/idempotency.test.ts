@@ -2,7 +2,6 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Archive } from '#archive/archive.ts';
-import { createDrivers } from '#sandbox/drivers.ts';
 import { ModelCatalog } from '#services/gateway/models.ts';
 import { createLog } from '#services/log.ts';
 import { createMemoryQueue } from '#services/queue/memory.ts';
@@ -36,7 +35,7 @@ function schedulerOver(archive: Archive): Scheduler {
     archive,
     catalog: ModelCatalog.parse({}),
     openSuite: (name: string) => shelf.open(name),
-    chooseDriver: async () => createDrivers().process,
+    chooseSandbox: async () => ({ name: 'process' as const, isolates: false, hasImages: false }),
     seedDirectory: join(import.meta.dirname, '..', '..', 'archive', 'seed'),
   };
   return new Scheduler({

@@ -8,6 +8,7 @@ import type { ApiDeps, RunControl } from '#services/api/deps.ts';
 import type { ModelView, ProgressView } from '#services/api/schema.ts';
 import { type Api, createServer } from '#services/api/server.ts';
 import { CladeError } from '#services/errors.ts';
+import { createMetrics } from '#services/metrics/metrics.ts';
 import { type RunFigures, readFigures } from '#services/scheduler/run-figures.ts';
 
 export const models: ModelView[] = [
@@ -38,7 +39,7 @@ export interface TestService extends AsyncDisposable {
   control: TestControl;
 }
 
-interface Over extends Partial<Pick<ApiDeps, 'access' | 'heartbeatMs'>> {
+interface Over extends Partial<Pick<ApiDeps, 'access' | 'heartbeatMs' | 'remote'>> {
   /** How runs begin; without it as `newRun` does. */
   createRun?: (archive: Archive) => ApiDeps['createRun'];
 }
@@ -55,6 +56,8 @@ export async function testService({ createRun, ...over }: Over = {}): Promise<Te
     createRun: createRun?.(archive) ?? ((spec, key) => newRun(archive, spec, key)),
     suites: { list: async () => [{ name: 'katas', title: 'Katas', builtin: true, tasks: 2 }] },
     models,
+    metrics: createMetrics({ archive }),
+    fleet: { list: () => [], order: () => null },
     access: { host: '127.0.0.1', port: 80, tokens: {} },
     ...over,
   });

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { openArchive } from '#archive/archive.ts';
 import { RunSpec } from '#archive/schema.ts';
 import type { Task } from '#benchmarks/schema.ts';
-import { createProcess } from '#sandbox/process.ts';
 import { readConfig } from '#services/config.ts';
 import { ModelCatalog } from '#services/gateway/models.ts';
 import { prepareRun } from '#services/scheduler/prepare-run.ts';
@@ -54,7 +53,7 @@ describe('a run on tasks that need hosts', () => {
       archive,
       catalog: ModelCatalog.parse({}),
       openSuite: async () => ({ name: 's', title: 'S', digest: 'd', tasks, excluded: [] }),
-      chooseDriver: async () => createProcess(),
+      chooseSandbox: async () => ({ name: 'process', isolates: false, hasImages: false }),
       egress: readConfig({ CLADE_EGRESS: list }).egress,
       seedDirectory: join(import.meta.dirname, '..', '..', 'archive', 'seed'),
     });

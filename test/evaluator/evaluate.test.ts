@@ -44,6 +44,19 @@ describe.each(drivers.map((driver) => [driver.name, driver] as const))('a trial 
     expect(await trial(scriptedAgent(learns))).toMatchObject({ outcome: 'unresolved' });
   });
 
+  it('tells an agent the same to the letter when it is done again, in both tries', async () => {
+    const shows = `console.log(JSON.stringify({ task, directory: process.cwd(), environment: process.env }));
+      for (const command of ['ls .', 'git log', 'hostname'])
+        console.log(execFileSync('sh', ['-c', command], { encoding: 'utf8' }));
+      fs.appendFileSync('note.txt', 'again\\n');`;
+    const plan = { task: sumTask({ tries: 2 }), labels: { ...testLabels, job: 'r000000-t7' } };
+    const first = await trial(scriptedAgent(shows), plan);
+    expect(first.transcript).toContain('second try');
+    expect(first.transcript).toContain('"TZ":"UTC"');
+    const again = await trial(scriptedAgent(shows), plan);
+    expect(again.transcript).toBe(first.transcript);
+  });
+
   once('has two tries at the most, and a second one only after a change that fails', async () => {
     const counts = "console.log('tried'); fs.appendFileSync('note.txt', 'again\\n');";
     const failing = await trial(scriptedAgent(counts), { task: sumTask({ tries: 2 }) });

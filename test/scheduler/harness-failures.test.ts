@@ -6,6 +6,7 @@ import { LEASE_MS, LeaseSweep } from '#services/scheduler/lease-sweep.ts';
 import { reconcile } from '#services/scheduler/reconcile.ts';
 import { replay } from '#services/scheduler/replay.ts';
 import type { ClaimedJob } from '#services/worker/control-client.ts';
+import { EMBEDDED } from '#services/worker/fleet.ts';
 import { beginTrial, createRun, temporaryDirectory, trialResult } from '#test/archive/builders.ts';
 import { awaitedDriver, type House, measuring, openHouse, switchedDriver } from './house.ts';
 
@@ -61,7 +62,11 @@ describe('a job that the harness fails at', () => {
       waitsMs.push(house.archive.jobs.get(bad)!.notBefore - house.clock());
     }
     expect(waitsMs.slice(0, 4)).toEqual([1_000, 4_000, 16_000, 64_000]);
-    expect(house.archive.trials.list(id)[0]).toMatchObject({ outcome: 'infra', reason: 'the engine is down' });
+    expect(house.archive.trials.list(id)[0]).toMatchObject({
+      outcome: 'infra',
+      reason: 'the harness failed at it 5 times; on a test: the engine is down (5 times)',
+    });
+    expect(house.notices(id)).toMatchObject([{ code: 'job-set-aside', message: expect.stringContaining(bad) }]);
     expect(house.run(id).state).toBe('running');
   });
 
@@ -113,11 +118,11 @@ describe('a lease', () => {
     await house.until(() => house.archive.jobs.open(id).length === 1);
     house.scheduler[Symbol.dispose]();
     for (let start = 1; start <= 10; start += 1) {
-      expect(await house.control.claim(`${id}-t1`, 'w')).not.toBeNull();
+      expect(await house.control.claim(`${id}-t1`, EMBEDDED)).not.toBeNull();
       await reconcile(house.archive, [], house.clock(), createLog('silent'));
     }
     expect(house.archive.trials.list(id)).toMatchObject([
-      { outcome: 'infra', reason: '10 leases on it ended without a result' },
+      { outcome: 'infra', reason: '10 leases on it ended without a result; on embedded: its lease ended (9 times)' },
     ]);
   });
 

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Archive, openArchive } from '#archive/archive.ts';
 import { type AgentId, type PolicySpec, RunSpec } from '#archive/schema.ts';
-import { createDrivers } from '#sandbox/drivers.ts';
 import { ModelCatalog } from '#services/gateway/models.ts';
 import { prepareRun } from '#services/scheduler/prepare-run.ts';
 import { SuiteShelf } from '#services/suite-shelf.ts';
@@ -19,7 +18,7 @@ function prepare(archive: Archive, spec: object) {
     archive,
     catalog: ModelCatalog.parse({}),
     openSuite: (name) => shelf.open(name),
-    chooseDriver: async () => createDrivers().process,
+    chooseSandbox: async () => ({ name: 'process' as const, isolates: false, hasImages: false }),
     seedDirectory: join(import.meta.dirname, '..', '..', 'archive', 'seed'),
   });
 }

@@ -7,12 +7,14 @@ import { type SandboxDriver, SandboxUnavailable } from '#sandbox/sandbox.ts';
 import type { Gateway } from '#services/gateway/gateway.ts';
 import { createLog } from '#services/log.ts';
 import { createMemoryQueue } from '#services/queue/memory.ts';
+import type { Doorbell, Queue } from '#services/queue/queue.ts';
 import { createControl } from '#services/scheduler/control.ts';
 import { createDiskWatch, type DiskWatch } from '#services/scheduler/disk-watch.ts';
+import { Fleet } from '#services/scheduler/fleet.ts';
 import { reconcile } from '#services/scheduler/reconcile.ts';
 import { Scheduler } from '#services/scheduler/scheduler.ts';
 import type { ControlClient } from '#services/worker/control-client.ts';
-import { type WorkerOptions, work } from '#services/worker/worker.ts';
+import { type JobOptions, workOn } from '#services/worker/worker.ts';
 import { aTask } from '#test/benchmarks/a-task.ts';
 
 export interface HouseOptions {
@@ -21,12 +23,14 @@ export interface HouseOptions {
    * Asked before every job for a sandbox driver; what it throws is the harness's trouble. By default there is one. No job
    * opens a sandbox: the seed agent has no command, which makes every trial end as `crashed`, and every proposal throw.
    */
-  driver?: WorkerOptions['chooseDriver'];
+  driver?: JobOptions['chooseDriver'];
   disk?: DiskWatch;
   /** Milliseconds since the epoch at the start. */
   nowMs?: number;
   /** False: nobody takes jobs, but for the test itself. */
   works?: boolean;
+  /** True: jobs are for workers that joined `fleet` alone. By default anybody may take any. */
+  hasFleet?: boolean;
 }
 
 /** The real archive, control, queue, worker and scheduler, put together as a service does it. */
@@ -34,6 +38,7 @@ export interface House extends AsyncDisposable {
   archive: Archive;
   scheduler: Scheduler;
   control: ControlClient;
+  fleet: Fleet;
   clock: () => number;
   /** Begins a run on the tasks `t0`, `t1`, ... as many as `tasks` says. */
   begin(spec: object, tasks?: number): Promise<Run>;
@@ -63,14 +68,18 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const prepareRun = async (spec: RunSpec) => {
     return { spec, suiteDigest: 'd', tasks: spec.tasks ?? [], heldOut: [], prices: {}, roots: [seed] };
   };
-  const scheduler = opening.use(new Scheduler({ archive, queue, disk, prepareRun, clock, log, sweepMs: 10 }));
+  const fleet = new Fleet({ archive, disk, clock, log, version: '1.2.3', redisUrl: null });
+  const facts = options.hasFleet ? { fleet } : {};
+  const scheduler = opening.use(new Scheduler({ archive, queue, disk, prepareRun, clock, log, sweepMs: 10, ...facts }));
   const suite = async () => ({ name: 's', title: 'S', digest: 'd', tasks: allTasks, excluded: [] });
   const control = createControl({
     ...{ archive, gateway: noGateway, suite, clock, log, disk, breaker: scheduler.breaker },
+    mayClaim: (jobId, worker) => !options.hasFleet || fleet.mayClaim(jobId, worker),
     onProgress: (progress) => scheduler.board.note(progress),
     settledBefore: (runId, proposal) => scheduler.settledBefore(runId, proposal),
   });
-  if (options.works !== false) opening.use(worker({ ...options, control, queue, log }));
+  const { driver = async () => idleDriver } = options;
+  if (options.works !== false) opening.use(workFrom(queue, { client: control, chooseDriver: driver, log }));
   const parts = opening.move();
   const until: House['until'] = async (holds, passMs = 0) => {
     for (let waited = 0; waited < 20_000; waited += 10) {
@@ -81,8 +90,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     throw new Error('waited 20 s in vain');
   };
   return {
-    ...{ archive, scheduler, control, clock, until },
-    begin: (spec, tasks = 6) => scheduler.createRun(RunSpec.parse({ tasks: names(tasks), ...spec }), nowMs),
+    ...{ archive, scheduler, control, fleet, clock, until },
+    begin: (spec, tasks = 6) =>
+      scheduler.createRun(RunSpec.parse({ tasks: names(tasks), allowUnsandboxed: true, ...spec }), nowMs),
     run: (id) => archive.runs.get(id)!,
     notices: (id) =>
       archive.events.after({ runId: id, seq: 0 }).flatMap(({ data }) => (data.kind === 'notice' ? [data] : [])),
@@ -114,7 +124,7 @@ export const idleDriver: SandboxDriver = {
 /** A driver that can be taken away and given back. */
 export function switchedDriver() {
   const state = { works: true, asked: 0 };
-  const choose: WorkerOptions['chooseDriver'] = async () => {
+  const choose: JobOptions['chooseDriver'] = async () => {
     state.asked += 1;
     if (!state.works) throw new SandboxUnavailable('the engine is down');
     return idleDriver;
@@ -126,7 +136,7 @@ export function switchedDriver() {
 export function awaitedDriver() {
   const given = Promise.withResolvers<SandboxDriver>();
   let waiting = 0;
-  const choose: WorkerOptions['chooseDriver'] = (_wanted, signal) => {
+  const choose: JobOptions['chooseDriver'] = (_wanted, signal) => {
     waiting += 1;
     const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     return Promise.race([given.promise, aborted]);
@@ -145,16 +155,15 @@ const noGateway: Gateway = {
   [Symbol.asyncDispose]: async () => {},
 };
 
-function worker({
-  driver = async () => idleDriver,
-  control,
-  queue,
-  log,
-}: Pick<HouseOptions, 'driver'> & { control: ControlClient } & Pick<WorkerOptions, 'queue' | 'log'>): AsyncDisposable {
+/** Does the jobs that a queue tells of, until it is disposed of. */
+export function workFrom(queue: Queue, options: Omit<JobOptions, 'name'>, slots = Number.POSITIVE_INFINITY) {
   const [stop, abandon] = [new AbortController(), new AbortController()];
-  const options = { name: 'w', client: control, queue, chooseDriver: driver, slots: Number.POSITIVE_INFINITY, log };
-  const working = work(options, { stop: stop.signal, abandon: abandon.signal });
+  const signals = { stop: stop.signal, abandon: abandon.signal };
+  const handler = async (doorbell: Doorbell) => void (await workOn(doorbell, { name: 'w', ...options }, signals));
+  const working = queue.listen(handler, { resourceClass: 'cpu', slots, signal: stop.signal });
   return {
+    working,
+    stop: () => stop.abort(),
     async [Symbol.asyncDispose]() {
       stop.abort();
       abandon.abort();

@@ -6,6 +6,7 @@ import type { RunId } from '#archive/schema.ts';
 import { createMemoryQueue } from '#services/queue/memory.ts';
 import { replay } from '#services/scheduler/replay.ts';
 import { RunLoop } from '#services/scheduler/run-loop.ts';
+import { EMBEDDED } from '#services/worker/fleet.ts';
 import { beginTrial, createRun, settleTrial, temporaryDirectory } from '#test/archive/builders.ts';
 import { awaitedDriver, measuring, openHouse } from './house.ts';
 
@@ -69,7 +70,7 @@ describe('a kill', () => {
       await using killed = await openHouse({ home: directory.path, works: false });
       id = (await killed.begin({ slots: 2, policy: measuring(6), budget: { trials: 1 } })).id;
       await killed.until(() => killed.run(id).state === 'closing');
-      expect(await killed.control.claim(`${id}-t1`, 'w')).not.toBeNull();
+      expect(await killed.control.claim(`${id}-t1`, EMBEDDED)).not.toBeNull();
     }
     await using house = await openHouse({ home: directory.path });
     await house.until(() => house.run(id).state === 'finished');
@@ -120,7 +121,7 @@ async function cutShort(home: string, state: 'stopping' | 'pausing'): Promise<Ru
   await using house = await openHouse({ home, works: false });
   const { id } = await house.begin({ slots: 2, policy: measuring(6), budget: { trials: 6 } });
   await house.until(() => house.archive.jobs.open(id).length === 2);
-  await house.control.claim(house.archive.jobs.open(id)[0]!.id, 'w');
+  await house.control.claim(house.archive.jobs.open(id)[0]!.id, EMBEDDED);
   house.scheduler[Symbol.dispose]();
   house.archive.runs.setState(id, state, 'said so', house.clock());
   return id;
