@@ -24,6 +24,8 @@ export function createBubblewrap({ bwrap = 'bwrap' }: BubblewrapOptions = {}): S
   };
   const open = async (spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox> => {
     signal?.throwIfAborted();
+    if ((spec.gpus ?? []).length > 0)
+      throw new SandboxUnavailable('bubblewrap hands out no GPUs: use the docker sandbox for tasks that need them');
     const id = `${idPrefix(spec.labels.owner)}${process.pid}-${randomUUID().slice(0, 8)}`;
     opened.set(id, { labels: spec.labels });
     const sandbox = await build(bwrap, id, spec, await place(), () => opened.delete(id));

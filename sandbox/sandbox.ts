@@ -34,7 +34,10 @@ export interface Sandbox extends AsyncDisposable {
   take(dir: string, caps: TakeCaps): Promise<TarEntry[]>;
   /** Kills every process in the sandbox; files stay. */
   quiesce(): Promise<void>;
-  /** Ends and removes everything. Never throws, may be called twice. */
+  /**
+   * Ends everything in it, beyond recall; what it held may be removed a little later, GPUs aside. Never throws, may be called
+   * twice.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -101,6 +104,8 @@ export interface SandboxDriver {
   open(spec: SandboxSpec, options?: { signal?: AbortSignal }): Promise<Sandbox>;
   /** Removes what crashed owners left: every sandbox with `owner`'s label for which `isAlive` is false. */
   reap(owner: string, isAlive: (labels: SandboxLabels) => boolean): Promise<string[]>;
+  /** Resolves when nothing is left of sandboxes that were disposed of before. By default that is so at once. */
+  settled?(): Promise<void>;
 }
 
 export interface Diagnosis {
@@ -110,6 +115,8 @@ export interface Diagnosis {
   detail: string;
   /** How to get it, when it is missing. */
   remedy?: string;
+  /** Whether it can hand out GPUs, as far as that shows before it is tried; undefined: it never can. */
+  gpus?: boolean;
   /** The limits it enforces on this machine. */
   enforces: { memory: boolean; pids: boolean; cpus: boolean; disk: boolean; network: boolean };
 }

@@ -7,6 +7,8 @@ export interface ContainerFacts {
   seccomp: string;
   /** Paths that the image declares as volumes, which Docker would put on the host's disk without a limit. */
   volumes: readonly string[];
+  /** A file on the engine's machine to have for `/etc/hosts`, read-only, where the root cannot be written. */
+  hostsFile?: string | undefined;
   /** A container runtime other than the engine's default, such as `runsc`. */
   runtime?: string | undefined;
   /** The volume that holds Node and git, for sandboxes that ask for them. */
@@ -35,13 +37,15 @@ export function containerSettings(spec: SandboxSpec, facts: ContainerFacts): Con
         : CONTAINER_KEEPER_SCRIPT,
     ],
     Cmd: [],
+    // Where the engine's default runtime is NVIDIA's, images that say `all` here, as those with CUDA do, would get every GPU.
+    Env: [`NVIDIA_VISIBLE_DEVICES=${spec.gpus?.join(',') || 'void'}`],
     WorkingDir: '/',
     Hostname: HOSTNAME,
     Labels: { ...containerLabels(spec.labels), [`${LABEL}deadline`]: String(spec.deadlineMs) },
     Healthcheck: { Test: ['NONE'] },
     // Setting up a network of mode `none` takes the engine half of a start. Without that nobody makes an `/etc/hosts`, so
-    // that only those do without who can write their own.
-    NetworkDisabled: spec.writableRoot === true,
+    // that only those do without who are given one or can write their own.
+    NetworkDisabled: spec.writableRoot === true || facts.hostsFile !== undefined,
     OpenStdin: true,
     StdinOnce: true,
     AttachStdin: true,
@@ -53,8 +57,8 @@ export function containerSettings(spec: SandboxSpec, facts: ContainerFacts): Con
 }
 
 /** What the engine would write: tests of images were made to pass in containers that know themselves. */
-const HOSTS = `127.0.0.1\\tlocalhost ${HOSTNAME}\\n::1\\tlocalhost ip6-localhost ip6-loopback\\n`;
-const HOSTS_SCRIPT = `grep -qsw ${HOSTNAME} /etc/hosts || printf '${HOSTS}' >> /etc/hosts`;
+export const HOSTS = `127.0.0.1\tlocalhost ${HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
+const HOSTS_SCRIPT = `grep -qsw ${HOSTNAME} /etc/hosts || printf %s '${HOSTS}' >> /etc/hosts`;
 
 function hostConfig({ limits, gpus = [], writableRoot = false }: SandboxSpec, facts: ContainerFacts): HostConfig {
   const diskBytes = limits.diskMiB * MIB;
@@ -85,7 +89,10 @@ function hostConfig({ limits, gpus = [], writableRoot = false }: SandboxSpec, fa
     ReadonlyRootfs: !writableRoot,
     Tmpfs: Object.fromEntries(mounts.map((path) => [path, tmpfs])),
     Binds: [],
-    Mounts: facts.toolsVolume === undefined ? [] : [toolsMount(facts.toolsVolume)],
+    Mounts: [
+      ...(facts.toolsVolume === undefined ? [] : [toolsMount(facts.toolsVolume)]),
+      ...(facts.hostsFile === undefined || writableRoot ? [] : [hostsMount(facts.hostsFile)]),
+    ],
     Devices: [],
     DeviceRequests: gpus.length === 0 ? [] : [{ Driver: 'nvidia', DeviceIDs: [...gpus], Capabilities: [['gpu']] }],
     ...(facts.runtime === undefined ? {} : { Runtime: facts.runtime }),
@@ -102,6 +109,10 @@ function toolsMount(volume: string): NonNullable<HostConfig['Mounts']>[number] {
   return { Type: 'volume', Source: volume, Target: TOOLS, ReadOnly: true };
 }
 
+export function hostsMount(file: string): NonNullable<HostConfig['Mounts']>[number] {
+  return { Type: 'bind', Source: file, Target: '/etc/hosts', ReadOnly: true };
+}
+
 /** What differs between the settings asked for and the container that the engine made of them; nothing, when all is well. */
 export function settingDifferences(
   asked: ContainerSettings,
@@ -113,8 +124,9 @@ export function settingDifferences(
     { User: asked.User, Labels: asked.Labels, Entrypoint: asked.Entrypoint },
     made.Config,
   );
+  const targets = new Set((asked.HostConfig.Mounts ?? []).map(({ Target }) => Target));
   const isAsked = ({ Type, Destination, RW }: (typeof made.Mounts)[number]) =>
-    String(Type) === 'tmpfs' || (Destination === TOOLS && !RW && (asked.HostConfig.Mounts ?? []).length > 0);
+    String(Type) === 'tmpfs' || (targets.has(Destination) && !RW);
   const mounts = made.Mounts.filter((mount) => !isAsked(mount));
   return [...host, ...config, ...mounts.map(({ Destination }) => `${Destination} is mounted from the host`)];
 }

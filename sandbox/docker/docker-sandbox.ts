@@ -16,12 +16,13 @@ import {
 } from '#sandbox/sandbox.ts';
 import type { TarEntry } from '#sandbox/schema.ts';
 import { putByTar, takeByTar } from '#sandbox/tar-exec.ts';
-import { abortable, answered, statusOf } from './answer.ts';
+import { statusOf } from './answer.ts';
 import { TOOLS } from './container-settings.ts';
 import { connectInContainer, execInContainer, type ProgramPlace } from './exec.ts';
 import { type ContainerProcess, processesIn } from './processes.ts';
+import type { Removals } from './removals.ts';
 
-/** How long what was killed or removed may take to be gone. */
+/** How long what was killed may take to be gone. */
 const PATIENCE_MS = 10_000;
 /** The first process of a container, which the engine adds, and the keeper. */
 const OWN_PROCESSES = 2;
@@ -40,6 +41,9 @@ interface Parts {
   keeper: Keeper;
   deadlineMs: number;
   answerMs: number;
+  removals: Removals;
+  /** Whether disposing of it waits until it is gone. */
+  isAwaited?: boolean | undefined;
   /** What an image sets for its programs, where it is at home with that. */
   baseEnv?: Readonly<Record<string, string>> | undefined;
   /** Whether Node and git are mounted. */
@@ -55,13 +59,18 @@ export class DockerSandbox implements Sandbox {
   readonly #hasTools: boolean;
   readonly #keeper: Keeper;
   readonly #life: Life;
-  #ending: Promise<void> | undefined;
+  readonly #removals: Removals;
+  readonly #isAwaited: boolean;
+  #ending: ReturnType<Removals['begin']> | undefined;
   /** For programs that the engine has been told to start and that may not run yet: wait until they do. */
   readonly #starts = new Set<() => Promise<void>>();
 
-  constructor(container: Docker.Container, { keeper, deadlineMs, answerMs, baseEnv, hasTools = false }: Parts) {
+  constructor(container: Docker.Container, parts: Parts) {
+    const { keeper, deadlineMs, answerMs, removals, isAwaited = false, baseEnv, hasTools = false } = parts;
     this.baseEnv = baseEnv ?? PLAIN_ENV;
     this.#hasTools = hasTools;
+    this.#removals = removals;
+    this.#isAwaited = isAwaited;
     this.id = container.id;
     this.#place = { container, answerMs, starting: (untilRunning) => this.#starting(untilRunning) };
     this.#keeper = keeper;
@@ -100,7 +109,7 @@ export class DockerSandbox implements Sandbox {
   }
 
   async quiesce(): Promise<void> {
-    if (this.#life.hasEnded) return await this.#end();
+    if (this.#life.hasEnded) return await this.#end().gone;
     await Promise.all([...this.#starts].map((untilRunning) => untilRunning().catch(() => {})));
     const hasAnswered = await this.#keeper.killAll();
     if (hasAnswered && (await this.#empties())) return;
@@ -108,18 +117,19 @@ export class DockerSandbox implements Sandbox {
     const isTampered =
       hasAnswered || this.#keeper.hasEnded || (await this.#processes()).some(({ isStopped }) => isStopped);
     this.#life.end(isTampered ? 'program' : 'harness', 'what ran in it could not be killed otherwise');
-    await this.#end();
+    await this.#end().gone;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#life[Symbol.dispose]();
-    await this.#end();
-    this.#keeper.close();
+    const { begun, gone } = this.#end();
+    void gone.then(() => this.#keeper.close());
+    await (this.#isAwaited ? gone : begun);
   }
 
-  /** Begun once, and awaited by all. */
-  #end(): Promise<void> {
-    this.#ending ??= removeContainer(this.#place.container, this.#place.answerMs);
+  /** Begun once. */
+  #end(): ReturnType<Removals['begin']> {
+    this.#ending ??= this.#removals.begin(this.#place.container);
     return this.#ending;
   }
 
@@ -163,22 +173,4 @@ function program(
   { cwd, env }: { cwd?: string; env: Readonly<Record<string, string>> },
 ): Program {
   return { argv, cwd: cwd ?? '/workspace', env };
-}
-
-/**
- * Removes a container with all that runs in it, and waits until it is gone, whoever removes it; not longer than the engine
- * gives answers. Never throws.
- */
-export async function removeContainer(container: Docker.Container, answerMs: number): Promise<void> {
-  const options = { force: true, v: true };
-  await answered(answerMs, (abortSignal) => container.remove(abortable(options, abortSignal))).catch(() => {});
-  const giveUpMs = Date.now() + PATIENCE_MS;
-  while (Date.now() < giveUpMs && (await isThere(container, answerMs))) await delay(20);
-}
-
-async function isThere(container: Docker.Container, answerMs: number): Promise<boolean> {
-  return await answered(answerMs, (abortSignal) => container.inspect({ abortSignal })).then(
-    () => true,
-    (error: unknown) => statusOf(error) !== 404 && statusOf(error) !== undefined,
-  );
 }

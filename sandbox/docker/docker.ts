@@ -4,9 +4,10 @@ import type { Diagnosis, Sandbox, SandboxDriver } from '#sandbox/sandbox.ts';
 import type { SandboxLabels, SandboxSpec } from '#sandbox/schema.ts';
 import { answered, type Engine, EngineSilent, statusOf } from './answer.ts';
 import { containerSettings, labelsOf } from './container-settings.ts';
-import { removeContainer } from './docker-sandbox.ts';
+import { HostsFile } from './hosts-file.ts';
 import { DockerImages } from './images.ts';
 import { environmentOf, volumesOf } from './inspect.ts';
+import { Removals, removeContainer } from './removals.ts';
 import { seccompProfile, startContainer } from './start.ts';
 
 export interface DockerOptions {
@@ -25,14 +26,21 @@ const ANSWER_MS = 15_000;
 export function createDocker(options: DockerOptions = {}): SandboxDriver {
   const engine = { docker: options.docker ?? new Docker(), answerMs: options.answerMs ?? ANSWER_MS };
   const images = new DockerImages(engine, options.images);
+  const removals = new Removals(engine);
+  const hostsFile = new HostsFile(engine);
   return {
     name: 'docker',
     isolates: true,
     images,
     diagnose: async () => await diagnose(engine).catch(missing),
     prepare: async (image, prepareOptions) => void (await images.resolve(image, prepareOptions)),
-    open: async (spec, { signal } = {}) => await open(engine, images, spec, { runtime: options.runtime, signal }),
-    reap: async (owner, isAlive) => await reap(engine, owner, isAlive),
+    open: async (spec, { signal } = {}) =>
+      await open({ engine, images, removals, hostsFile, runtime: options.runtime }, spec, signal),
+    reap: async (owner, isAlive) => {
+      await removals.settled();
+      return await reap(engine, owner, isAlive);
+    },
+    settled: async () => await removals.settled(),
   };
 }
 
@@ -47,7 +55,12 @@ async function diagnose({ docker, answerMs }: Engine): Promise<Diagnosis> {
     disk: true,
     network: true,
   };
-  return { driver: 'docker', available: true, detail, enforces };
+  return { driver: 'docker', available: true, detail, gpus: knowsGpus(info), enforces };
+}
+
+/** Engines from 28.3 on list devices that they found; older ones can be told by their runtimes alone. */
+function knowsGpus({ Runtimes, DiscoveredDevices }: { Runtimes?: unknown; DiscoveredDevices?: unknown }): boolean {
+  return /"nvidia("|\.com\/)/.test(JSON.stringify([Runtimes, DiscoveredDevices]));
 }
 
 function missing(error: unknown): Diagnosis {
@@ -69,19 +82,44 @@ function missing(error: unknown): Diagnosis {
   return says(`Docker fails: ${error instanceof Error ? error.message : String(error)}`, 'docker info says more');
 }
 
+interface Opening {
+  engine: Engine;
+  images: DockerImages;
+  removals: Removals;
+  hostsFile: HostsFile;
+  runtime: string | undefined;
+}
+
 async function open(
-  engine: Engine,
-  images: DockerImages,
+  { engine, images, removals, hostsFile, runtime }: Opening,
   spec: SandboxSpec,
-  { runtime, signal }: { runtime: string | undefined; signal: AbortSignal | undefined },
+  signal?: AbortSignal,
 ): Promise<Sandbox> {
   signal?.throwIfAborted();
-  const { reference, info } = await images.find(spec.image, signal === undefined ? {} : { signal });
-  const tools = spec.tools ? await images.tools(signal === undefined ? {} : { signal }) : undefined;
-  const facts = { seccomp: await seccompProfile(), volumes: volumesOf(info), runtime, toolsVolume: tools };
+  const asking = signal === undefined ? {} : { signal };
+  const { reference, info } = await images.find(spec.image, asking);
+  const toolsVolume = spec.tools ? await images.tools(asking) : undefined;
+  const facts = {
+    seccomp: await seccompProfile(),
+    volumes: volumesOf(info),
+    hostsFile: spec.writableRoot ? undefined : await hostsFile.path(reference),
+    runtime,
+    toolsVolume,
+  };
   const settings = containerSettings({ ...spec, image: reference }, facts);
-  const own = spec.writableRoot ? { baseEnv: environmentOf(info) } : {};
-  return await startContainer(engine, settings, { deadlineMs: spec.deadlineMs, signal, hasTools: spec.tools, ...own });
+  const starting = startContainer(engine, settings, {
+    deadlineMs: spec.deadlineMs,
+    signal,
+    removals,
+    // Whoever leased its GPUs hands them on.
+    isAwaited: (spec.gpus ?? []).length > 0,
+    hasTools: spec.tools,
+    ...(spec.writableRoot ? { baseEnv: environmentOf(info) } : {}),
+  });
+  return await starting.catch((error: unknown) => {
+    hostsFile.forget();
+    throw error;
+  });
 }
 
 async function reap(

@@ -3,6 +3,7 @@ import type { ImageInspectInfo } from 'dockerode';
 import { answered, type Engine } from './answer.ts';
 import { type ContainerSettings, containerSettings } from './container-settings.ts';
 import { environmentOf, inspectImage, volumesOf } from './inspect.ts';
+import { Removals } from './removals.ts';
 import type { Asking } from './single-flight.ts';
 import { seccompProfile, startContainer } from './start.ts';
 
@@ -33,7 +34,8 @@ export async function commitScript(
   const deadlineMs = Date.now() + run.timeoutMs;
   const settings = await scriptSettings(base, deadlineMs + COMMIT_MS, run.toolsVolume);
   const name = `clade-derive-${randomUUID()}`;
-  await using sandbox = await startContainer(engine, settings, { deadlineMs: deadlineMs + COMMIT_MS, name, signal });
+  const own = { name, deadlineMs: deadlineMs + COMMIT_MS, removals: new Removals(engine), isAwaited: true };
+  await using sandbox = await startContainer(engine, settings, { ...own, signal });
   const env = { ...sandbox.baseEnv, ...environmentOf(base) };
   const options = {
     cwd: '/',
@@ -66,8 +68,11 @@ async function scriptSettings(
     writableRoot: true,
   };
   const settings = containerSettings(spec, { seccomp: await seccompProfile(), volumes: volumesOf(base), toolsVolume });
-  // Labels of the container would become the image's, and those of every container made from it.
-  return { ...settings, Labels: {}, HostConfig: { ...settings.HostConfig, NanoCpus: 0 } };
+  // Labels of the container would become the image's, and those of every container made from it; variables likewise, but those
+  // that the image sets itself, which get their value back.
+  const own = environmentOf(base);
+  const Env = (settings.Env ?? []).filter((variable) => (variable.split('=')[0] ?? '') in own);
+  return { ...settings, Env, Labels: {}, HostConfig: { ...settings.HostConfig, NanoCpus: 0 } };
 }
 
 /** What the container was started with in place of the image's own must not become the image's. */

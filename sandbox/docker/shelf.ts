@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageInfo } from 'dockerode';
 import type { ImageFacts, ImageOrigin, Pruned, PruneOptions } from '#sandbox/images.ts';
 import { abortable, answered, type Engine, statusOf } from './answer.ts';
@@ -10,6 +11,7 @@ import { inspectImage } from './inspect.ts';
 
 /** Sizes take the engine long where there are many images. */
 const SIZES_PATIENCE = 20;
+const USAGE_POLL_MS = 200;
 
 interface Shelved extends ImageFacts {
   layers: readonly string[];
@@ -142,8 +144,20 @@ export class Shelf {
     const list = (abortSignal: AbortSignal) => docker.listImages(abortable(options, abortSignal));
     const listed = await answered(SIZES_PATIENCE * answerMs, list);
     if (listed.every(({ SharedSize }) => SharedSize >= 0)) return listed;
-    const used = await answered(SIZES_PATIENCE * answerMs, () => docker.df());
+    const used = await answered(SIZES_PATIENCE * answerMs, (abortSignal) => this.#usage(abortSignal));
     return used.Images ?? [];
+  }
+
+  /** Engines before 23 do that for one at a time and refuse all others. */
+  async #usage(abortSignal: AbortSignal): ReturnType<Engine['docker']['df']> {
+    for (;;) {
+      try {
+        return await this.#engine.docker.df();
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.includes('already running') || abortSignal.aborted) throw error;
+        await delay(USAGE_POLL_MS, undefined, { signal: abortSignal });
+      }
+    }
   }
 }
 

@@ -5,8 +5,9 @@ import { Keeper } from '#sandbox/keeper.ts';
 import { SandboxUnavailable } from '#sandbox/sandbox.ts';
 import { answered, type Engine } from './answer.ts';
 import { type ContainerSettings, settingDifferences } from './container-settings.ts';
-import { DockerSandbox, removeContainer } from './docker-sandbox.ts';
+import { DockerSandbox } from './docker-sandbox.ts';
 import { readFrames } from './frames.ts';
+import { type Removals, removeContainer } from './removals.ts';
 
 export interface StartOptions {
   /** Milliseconds since the epoch at which everything in it ends. */
@@ -14,6 +15,10 @@ export interface StartOptions {
   /** A name for the container; by default the engine makes one up. */
   name?: string;
   signal?: AbortSignal | undefined;
+  /** Where it goes in the end. */
+  removals: Removals;
+  /** Whether disposing of it waits until it is gone. */
+  isAwaited?: boolean;
   /** What an image sets for its programs, where those are at home. */
   baseEnv?: Readonly<Record<string, string>>;
   /** Whether Node and git are mounted. */
@@ -29,7 +34,7 @@ const SECCOMP = new URL('./seccomp.json', import.meta.url);
 export async function startContainer(
   engine: Engine,
   settings: ContainerSettings,
-  { deadlineMs, name, signal, baseEnv, hasTools }: StartOptions,
+  { name, signal, ...parts }: StartOptions,
 ): Promise<DockerSandbox> {
   const { docker, answerMs } = engine;
   const ask = async <T>(call: (abortSignal: AbortSignal) => Promise<T>): Promise<T> =>
@@ -47,7 +52,7 @@ export async function startContainer(
     await ask((abortSignal) => container.start({ abortSignal }));
     signal?.throwIfAborted();
     undo.move();
-    return new DockerSandbox(container, { keeper, deadlineMs, answerMs, baseEnv, hasTools });
+    return new DockerSandbox(container, { ...parts, keeper, answerMs });
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof SandboxUnavailable) throw error;
@@ -61,7 +66,13 @@ export async function seccompProfile(): Promise<string> {
   return JSON.stringify(JSON.parse(await readFile(SECCOMP, 'utf8')));
 }
 
-const hint = (why: string): string => (why.includes('docker-init') ? ' (apt-get install tini)' : '');
+function hint(why: string): string {
+  if (why.includes('docker-init')) return ' (apt-get install tini)';
+  const lacksRuntime = /could not select device driver|nvidia-container-(cli|runtime)|unresolvable CDI devices/.test(
+    why,
+  );
+  return lacksRuntime ? ' (install the NVIDIA Container Toolkit, then systemctl restart docker)' : '';
+}
 
 async function attach(container: Docker.Container, abortSignal: AbortSignal): Promise<Keeper> {
   const streams = { stdin: true, stdout: true, stderr: true };

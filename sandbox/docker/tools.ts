@@ -1,7 +1,7 @@
 import type { ImageInspectInfo } from 'dockerode';
 import { abortable, answered, type Engine } from './answer.ts';
 import { TOOLS } from './container-settings.ts';
-import { removeContainer } from './docker-sandbox.ts';
+import { removeContainer } from './removals.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** The image that has Node and git at `/opt/clade`. */

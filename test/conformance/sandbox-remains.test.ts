@@ -24,6 +24,7 @@ for (const { driver, missing } of await everyDriver()) {
       const sandbox = await driver.open(spec);
       await use(sandbox);
       await sandbox[Symbol.asyncDispose]();
+      await driver.settled?.();
       expect(await remainsOf([sandbox.id])).toEqual([]);
       expect(await driver.reap(spec.labels.owner, nobody)).toEqual([]);
     });

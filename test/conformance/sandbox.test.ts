@@ -228,6 +228,7 @@ for (const { driver, missing } of await everyDriver()) {
         while (processesWith(sleep).length === 0) await delay(20);
         await sandbox[Symbol.asyncDispose]();
         await sandbox[Symbol.asyncDispose]();
+        await driver.settled?.();
         expect(processesWith(sleep)).toEqual([]);
         expect(await running).toBeInstanceOf(SandboxGone);
         await expect(shell(sandbox, 'true')).rejects.toThrow(SandboxGone);

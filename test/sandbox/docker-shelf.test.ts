@@ -62,6 +62,11 @@ describe.skipIf(!isPossible)('images that are ours', () => {
     expect(await factsOf(images, 'clade/base:1')).toMatchObject({ origin: 'built' });
   });
 
+  test('are listed for all who ask at once, though older engines answer just one', async () => {
+    const lists = await Promise.all(Array.from({ length: 4 }, () => store().list()));
+    for (const list of lists) expect(list).not.toEqual([]);
+  });
+
   test('are ours no more once somebody gives them a name of his own', async () => {
     const images = store();
     const name = await published('adopted');

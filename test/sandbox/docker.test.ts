@@ -4,6 +4,7 @@ import { containerSettings, settingDifferences } from '#sandbox/docker/container
 import { createDocker } from '#sandbox/docker/docker.ts';
 import { SandboxUnavailable } from '#sandbox/sandbox.ts';
 import { shell, someSpec } from '#test/conformance/sandbox-drivers.ts';
+import { StubEngine } from './stub-engine.ts';
 
 const MIB = 2 ** 20;
 
@@ -49,7 +50,9 @@ describe.skipIf(!inject('docker').available)('the container of a sandbox', () =>
     const [privileges, seccomp = ''] = host.SecurityOpt ?? [];
     expect(privileges).toBe('no-new-privileges');
     expect(JSON.parse(seccomp.replace('seccomp=', ''))).toMatchObject({ defaultAction: 'SCMP_ACT_ERRNO' });
-    expect(mounts).toEqual([]);
+    expect(mounts).toMatchObject([
+      { Destination: '/etc/hosts', RW: false, Source: expect.stringMatching(/clade-hosts-/) },
+    ]);
     expect(config.User).toBe('1000:1000');
     expect(config.Labels).toEqual({
       'dev.clade.owner': 'o',
@@ -101,16 +104,20 @@ describe.skipIf(!inject('docker').available)('the container of a sandbox', () =>
     expect(ran.stdout).toBe(`x\nCapEff:\t${'0'.repeat(15)}b\n/workspace\n`);
   });
 
-  test('has a loopback of its own that goes by the name of localhost, and no other network, with a writable root too', async () => {
-    await using sandbox = await driver.open(someSpec({ writableRoot: true }));
-    const own = `const s = net.createServer((c) => c.end("own")).listen(0, "localhost", () =>
+  test.for([true, false])(
+    'has a loopback of its own that goes by the name of localhost, and no other network (writable root: %s)',
+    async (writableRoot) => {
+      await using sandbox = await driver.open(someSpec({ writableRoot }));
+      expect((await shell(sandbox, 'grep -w "$(hostname)" /etc/hosts')).exitCode).toBe(0);
+      const own = `const s = net.createServer((c) => c.end("own")).listen(0, "localhost", () =>
       net.connect(s.address().port, "localhost").on("data", (d) => { console.log(String(d)); s.close() }))`;
-    expect((await shell(sandbox, `ls /sys/class/net; tail -n +2 /proc/net/route; node -e '${own}'`)).stdout).toBe(
-      'lo\nown\n',
-    );
-    const elsewhere = 'net.connect(53, "8.8.8.8").on("error", ({ code }) => console.log(code))';
-    expect((await shell(sandbox, `node -e '${elsewhere}'`)).stdout).toBe('ENETUNREACH\n');
-  });
+      expect((await shell(sandbox, `ls /sys/class/net; tail -n +2 /proc/net/route; node -e '${own}'`)).stdout).toBe(
+        'lo\nown\n',
+      );
+      const elsewhere = 'net.connect(53, "8.8.8.8").on("error", ({ code }) => console.log(code))';
+      expect((await shell(sandbox, `node -e '${elsewhere}'`)).stdout).toBe('ENETUNREACH\n');
+    },
+  );
 
   test('runs a program as if there were no shell around it', async () => {
     await using sandbox = await driver.open(someSpec());
@@ -150,6 +157,47 @@ describe.skipIf(!inject('docker').available)('the container of a sandbox', () =>
     const differences = settingDifferences(settings, made);
     expect(differences).toHaveLength(2);
     expect(differences.join()).toMatch(/CapAdd.*PidsLimit is 99999 instead of 64/);
+  });
+
+  test('has the engine set up a network only where nothing else makes an `/etc/hosts`', () => {
+    const facts = { seccomp: '{}', volumes: [] };
+    const isDisabled = (writableRoot: boolean, hostsFile?: string) =>
+      containerSettings(someSpec({ writableRoot }), { ...facts, hostsFile }).NetworkDisabled;
+    expect([isDisabled(false), isDisabled(false, '/hosts'), isDisabled(true)]).toEqual([false, true, true]);
+  });
+
+  test('goes in the background, a bounded number of them, and is gone when all is settled', async () => {
+    const docker = new Docker();
+    const own = createDocker({ docker });
+    let [removing, most] = [0, 0];
+    const dial = docker.modem.dial.bind(docker.modem);
+    docker.modem.dial = (options, callback = () => {}) => {
+      if (options.method !== 'DELETE') return dial(options, callback);
+      most = Math.max(most, ++removing);
+      return dial(options, (error, result) => {
+        removing -= 1;
+        callback(error, result);
+      });
+    };
+    const sandboxes = await Promise.all(
+      Array.from({ length: 10 }, () => own.open(someSpec({ limits: { memoryMiB: 64 } }))),
+    );
+    const first = sandboxes.pop()!;
+    await first[Symbol.asyncDispose]();
+    expect(removing).toBe(1);
+    await Promise.all(sandboxes.map((sandbox) => sandbox[Symbol.asyncDispose]()));
+    expect(removing).toBeGreaterThan(0);
+    await own.settled?.();
+    expect([removing, most]).toEqual([0, 8]);
+    for (const { id } of [first, ...sandboxes]) await expect(inspect(id)).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  test('is waited for where it has GPUs, which others are to have', async () => {
+    await using engine = await StubEngine.open();
+    const own = createDocker({ docker: engine.docker });
+    const sandbox = await own.open(someSpec({ image: 'any:1', gpus: ['GPU-1'] }));
+    await sandbox[Symbol.asyncDispose]();
+    await expect(engine.docker.getContainer('stub').inspect()).rejects.toMatchObject({ statusCode: 404 });
   });
 
   test('asks for exactly the GPUs that were leased', () => {

@@ -21,6 +21,8 @@ export interface StubExec {
 /** An engine behind the real HTTP interface that does what a real one cannot be made to do when it is wanted. */
 export class StubEngine implements AsyncDisposable {
   readonly docker: Docker;
+  /** What the container that it made last was asked to be. */
+  asked: { Env?: string[]; HostConfig: Record<string, unknown> } | undefined;
   /** From now on no call is answered. */
   isSilent = false;
   /** Told of each program as soon as it was started. */
@@ -66,7 +68,8 @@ export class StubEngine implements AsyncDisposable {
         return { status: 200, body: { Id: 'sha256:stub', Config: {} } };
       case 'POST containers create': {
         // The client under test sends what the engine's interface says.
-        const asked = (await json(request)) as { HostConfig: unknown };
+        const asked = (await json(request)) as { HostConfig: Record<string, unknown> };
+        this.asked = asked;
         this.#container = { Config: asked, HostConfig: asked.HostConfig, Mounts: [] };
         return { status: 201, body: { Id: 'stub' } };
       }

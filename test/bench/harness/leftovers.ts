@@ -87,6 +87,7 @@ async function tryAll({ driver: plain, engine, ways, signal, say }: Trying): Pro
     }
   };
   await Promise.all(Array.from({ length: SLOTS }, work));
+  await driver.settled?.();
   const after = await inventory(engine);
   const fresh = added(before, after);
   const marks = [`${process.pid}@`, `-${process.pid}-`, ...taken().map(({ id }) => id)];

@@ -22,6 +22,8 @@ interface Lane {
   /** Grades of a measurement with that many workers. */
   grades: (workers: number) => number;
   grade: () => Promise<unknown>;
+  /** Waits for what grades leave to the background. */
+  settled?: SandboxDriver['settled'];
 }
 
 async function measure(bench: Bench): Promise<Found> {
@@ -59,10 +61,15 @@ async function lanesOf({ docker, bubblewrap, signal }: Bench): Promise<Lane[]> {
     const { driver, engine } = docker;
     const ours = () => graded(driver, testbed.task, testbed.patch, signal);
     lanes.push(
-      { title: 'ours, Docker', grades: many, grade: ours },
+      { title: 'ours, Docker', grades: many, grade: ours, settled: driver.settled },
       { title: "SWE-bench's calls, kill for stop", grades: many, grade: () => official(engine, testbed, 'kill') },
       { title: "SWE-bench's calls", grades: few, grade: () => official(engine, testbed, 'stop') },
-      { title: 'ours, Docker, a workspace of files', grades: many, grade: () => graded(driver, files, sumFix, signal) },
+      {
+        title: 'ours, Docker, a workspace of files',
+        grades: many,
+        grade: () => graded(driver, files, sumFix, signal),
+        settled: driver.settled,
+      },
     );
   }
   if (!('missing' in bubblewrap)) {
@@ -72,13 +79,16 @@ async function lanesOf({ docker, bubblewrap, signal }: Bench): Promise<Lane[]> {
   return lanes;
 }
 
-async function perMinute({ grades, grade }: Lane, workers: number): Promise<number> {
+async function perMinute({ grades, grade, settled }: Lane, workers: number): Promise<number> {
   const all = grades(workers);
   let left = all;
   const work = async () => {
     while (left-- > 0) await grade();
   };
-  const ms = await wallMs(() => Promise.all(Array.from({ length: workers }, work)));
+  const ms = await wallMs(async () => {
+    await Promise.all(Array.from({ length: workers }, work));
+    await settled?.();
+  });
   return (60_000 * all) / ms;
 }
 
