@@ -3,17 +3,18 @@ import type Docker from 'dockerode';
 import type { Task } from '#benchmarks/schema.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import { gradePatch } from '#services/evaluator/grade-patch.ts';
+import type { Found } from '#test/bench/sections.ts';
 import { sumFix, sumTask } from '#test/evaluator/builders.ts';
 import { timedDriver } from './inside-time.ts';
 import { added, type Inventory, inventory, KINDS } from './inventory.ts';
-import { type Bench, benchRoom, type Found, type Section } from './section.ts';
+import { type Bench, benchRoom, type HarnessSection } from './section.ts';
 import { testbedTask } from './testbed-task.ts';
 
 const GRADES = 200;
 const SLOTS = 4;
 
 /** What stays on the machine after grades that end in every way. */
-export const leftovers: Section = { title: `What ${GRADES} grades leave behind`, measure };
+export const leftovers: HarnessSection = { title: `What ${GRADES} grades leave behind`, measure };
 
 /** One way for a grade to go. */
 interface Way {

@@ -4,16 +4,17 @@ import type Docker from 'dockerode';
 import { withExitCode } from '#benchmarks/swe-bench/script.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import { gradePatch } from '#services/evaluator/grade-patch.ts';
+import type { Found } from '#test/bench/sections.ts';
 import { measureInTurns, type Spread } from './figures.ts';
 import { insideMs, insideOf, timedDriver } from './inside-time.ts';
 import { gradeOfficially } from './official-calls.ts';
-import { type Bench, benchRoom, type Found, msText, ratioText, type Section } from './section.ts';
+import { type Bench, benchRoom, type HarnessSection, msText, ratioText } from './section.ts';
 import { type TestbedTask, testbedTask } from './testbed-task.ts';
 
 const ROUNDS = 10;
 
 /** What a grade costs beside the script that runs its tests, on one image and with one script for all. */
-export const overhead: Section = { title: 'A grade beside its tests', measure };
+export const overhead: HarnessSection = { title: 'A grade beside its tests', measure };
 
 const NAMES = {
   ours: 'ours, no canary: one container',

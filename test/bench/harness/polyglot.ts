@@ -5,17 +5,18 @@ import { z } from 'zod';
 import { readPolyglot } from '#benchmarks/adapters/polyglot.ts';
 import type { Suite } from '#benchmarks/schema.ts';
 import { type Validation, validateSuite } from '#services/evaluator/validate.ts';
+import type { Found } from '#test/bench/sections.ts';
 import { writeCheckout } from '#test/benchmarks/adapters/checkout.ts';
 import { wallMs } from './figures.ts';
 import { type TimedCalls, timedDriver, withTimedCommand } from './inside-time.ts';
-import { type Bench, type Found, msText, type Section, shareText } from './section.ts';
+import { type Bench, type HarnessSection, msText, shareText } from './section.ts';
 
 const SLOTS = 2;
 
 const Exercise = z.object({ language: z.string(), exercise: z.string(), files: z.record(z.string(), z.string()) });
 
 /** A suite validated whole, and how much of it was not tests. */
-export const polyglot: Section = { title: 'Polyglot validated whole', measure };
+export const polyglot: HarnessSection = { title: 'Polyglot validated whole', measure };
 
 async function measure({ docker, polyglot: file, signal, say }: Bench): Promise<Found> {
   if (file === undefined) return { skipped: 'no exercises were given: --polyglot FILE' };

@@ -3,6 +3,9 @@ import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import { Limits } from '#sandbox/schema.ts';
 import type { GradingSandbox } from '#services/evaluator/grade-patch.ts';
 import { ownLabels } from '#services/evaluator/process-mark.ts';
+import type { Section } from '#test/bench/sections.ts';
+
+export type HarnessSection = Section<Bench>;
 
 /** What there is to measure with. */
 export interface Bench {
@@ -18,16 +21,6 @@ export interface Bench {
 
 export interface Missing {
   missing: string;
-}
-
-/** What a section found: cells for people, and the same as figures. */
-export type Found =
-  | { skipped: string }
-  | { head: string[]; rows: string[][]; notes: string[]; figures: Readonly<Record<string, unknown>> };
-
-export interface Section {
-  title: string;
-  measure(bench: Bench): Promise<Found>;
 }
 
 /** For sandboxes of a bench, which all belong to this process. */

@@ -3,10 +3,11 @@ import type { Task } from '#benchmarks/schema.ts';
 import { withExitCode } from '#benchmarks/swe-bench/script.ts';
 import type { SandboxDriver } from '#sandbox/sandbox.ts';
 import { gradePatch } from '#services/evaluator/grade-patch.ts';
+import type { Found } from '#test/bench/sections.ts';
 import { sumFix, sumTask, textFiles } from '#test/evaluator/builders.ts';
 import { measureInTurns, type Spread, wallMs } from './figures.ts';
 import { gradeOfficially } from './official-calls.ts';
-import { type Bench, benchRoom, type Found, type Section } from './section.ts';
+import { type Bench, benchRoom, type HarnessSection } from './section.ts';
 import { type TestbedTask, testbedTask } from './testbed-task.ts';
 
 const ROUNDS = 3;
@@ -15,7 +16,7 @@ const WORKERS = [1, 2, 4, 8];
 const GRADES = 16;
 
 /** How many grades a minute come out with tests that take next to nothing. */
-export const throughput: Section = { title: 'Grades a minute', measure };
+export const throughput: HarnessSection = { title: 'Grades a minute', measure };
 
 interface Lane {
   title: string;

@@ -5,10 +5,11 @@ import { text } from 'node:stream/consumers';
 import type Docker from 'dockerode';
 import type { Sandbox } from '#sandbox/sandbox.ts';
 import { packTar } from '#sandbox/tar.ts';
+import type { Found } from '#test/bench/sections.ts';
 import { textFiles } from '#test/evaluator/builders.ts';
 import { measureInTurns, type Spread, wallMs } from './figures.ts';
 import { execIn } from './official-calls.ts';
-import { type Bench, benchRoom, type Found, msText, ratioText, type Section } from './section.ts';
+import { type Bench, benchRoom, type HarnessSection, msText, ratioText } from './section.ts';
 
 const ROUNDS = 10;
 /** Calls of one measurement. */
@@ -17,7 +18,7 @@ const CONTENT = 'what the tool reads\n';
 const COMMAND = ['/bin/cat', '/workspace/notes.txt'];
 
 /** What it costs an agent to run a command: a child of its own, or an `exec` by the engine. */
-export const toolCalls: Section = { title: 'A tool call of an agent', measure };
+export const toolCalls: HarnessSection = { title: 'A tool call of an agent', measure };
 
 /**
  * An agent's tools, as a program in the sandbox has them: it is told commands line by line and runs each as a child.
