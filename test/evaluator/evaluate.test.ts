@@ -293,6 +293,8 @@ process.exit(1);
       'CLADE_MODEL',
       'CLADE_DEADLINE_MS',
       'PYTHONDONTWRITEBYTECODE',
+      'PYTHONHASHSEED',
+      'TZ',
       'OPENAI_BASE_URL',
       'OPENAI_API_KEY',
       'PATH',
