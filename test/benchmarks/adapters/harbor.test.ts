@@ -42,10 +42,11 @@ test('tasks that need the network are kept when that is asked for, and say so', 
   ]);
 });
 
-test('what is odd is told by task, file and line', async () => {
+test('what is odd is told by task, file and line, and what was passed over', async () => {
   const told: string[] = [];
   await readHarbor(set, { onWarning: (line) => told.push(line) });
   expect(told).toEqual([
+    'docs/ has no task.toml: passed over',
     expect.stringMatching(/^a-sum\/task\.toml:3: environment\.memery_mb .* did you mean memory_mb\?/),
   ]);
 });
