@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -60,11 +60,6 @@ export async function openStage(allowedHost?: string): Promise<Stage> {
   };
   const url = await beginControl();
   port = Number(new URL(url).port);
-  const directory = (name: string): string => {
-    const own = join(home, '..', `${home.split('/').at(-1)}-${name}`);
-    mkdirSync(own, { recursive: true });
-    return own;
-  };
   const all = opening.move();
   return {
     ...{ home, redis, url },
@@ -72,7 +67,9 @@ export async function openStage(allowedHost?: string): Promise<Stage> {
     beginControl: async () => void (await beginControl()),
     worker: (args) => begin(launcher, ['worker', ...args]),
     sleeper: (settings) =>
-      begin(SLEEPER, [JSON.stringify({ ...settings, url, home: directory(settings.name) } satisfies SleepingWorker)]),
+      begin(SLEEPER, [
+        JSON.stringify({ ...settings, url, home: join(home, 'workers', settings.name) } satisfies SleepingWorker),
+      ]),
     workersIn: async (count) => {
       while ((await workersOf(url)) < count) {
         const ended = [...parts].find((part) => part.hasEnded);
